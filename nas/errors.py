@@ -54,8 +54,8 @@ class StudyError(NasError):
 
 
 def unknown(what: str, name: str, allowed: Iterable[str]) -> str:
-    """One line for a name that does not exist: the nearest match if there is one, else all that are allowed."""
+    """One line for a name that does not exist: the nearest matches if there are any, else all that are allowed."""
     names = sorted(allowed)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(names)}"
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"choose one of: {', '.join(names)}"
     return f"unknown {what} {name!r}; {hint}"

@@ -9,7 +9,7 @@ catalog.py           every hand-designed network and every space by name
 
 from searchspaces.adapt import fit
 from searchspaces.architecture import Architecture, Block, Head, Stage, Stem
-from searchspaces.axes import Axis, Point, Space
+from searchspaces.axes import Axis, Space
 from searchspaces.catalog import NETWORKS, SPACES
 from searchspaces.cost import Cost, price
 from searchspaces.errors import InvalidArchitecture, InvalidPoint, InvalidSpace, NotInSpace, SearchSpaceError
@@ -17,6 +17,7 @@ from searchspaces.graph import Canvas, Graph, Node, Tensor
 from searchspaces.holes import OneOf
 from searchspaces.layers import layer_table, receptive_field
 from searchspaces.network import Network
+from searchspaces.point import Point
 
 __all__ = [
     "NETWORKS",

@@ -15,7 +15,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from searchspaces.architecture import Architecture
+from searchspaces import documents
+from searchspaces.architecture import Architecture, Stem
 from searchspaces.errors import InvalidArchitecture
 from searchspaces.holes import compile_template, occurrences
 
@@ -44,7 +45,7 @@ def explain(before: Architecture, after: Architecture) -> str:
     """One line that says what the rule changed, for a person; empty when it changed nothing."""
     changes: list[str] = []
     if before.stem != after.stem:
-        changes.append("stem without " + ("pooling and stride" if after.stem.milder() is None else "pooling"))
+        changes.append("a milder stem: " + _differences(before.stem, after.stem))
     stages = [
         str(number)
         for number, (old, new) in enumerate(zip(before.stages, after.stages, strict=True), 1)
@@ -55,6 +56,12 @@ def explain(before: Architecture, after: Architecture) -> str:
     if before.head != after.head:
         changes.append("global average pooling in the head")
     return "; ".join(changes)
+
+
+def _differences(before: Stem, after: Stem) -> str:
+    old, new = documents.write(before), documents.write(after)
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return ", ".join(f"{name} {getattr(after, name)}" for name in names)
 
 
 def _map_side(architecture: Architecture, image: int) -> int:

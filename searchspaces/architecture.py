@@ -11,6 +11,7 @@ from searchspaces import documents
 from searchspaces.documents import Depth, Piece, Stride, Width
 from searchspaces.errors import InvalidArchitecture
 from searchspaces.graph import Canvas, Fragment, Graph, Part, Tensor, image_part
+from searchspaces.holes import Hole
 from searchspaces.operations import Shape
 
 FORMAT = "nas.architecture/1"
@@ -81,10 +82,11 @@ class Architecture(Piece):
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Architecture:
         """The architecture of a document. Raises `InvalidArchitecture` naming the path of what is wrong."""
-        if not isinstance(document, Mapping):
+        if not hasattr(document, "get"):
             raise InvalidArchitecture(f"an architecture is a JSON object, not {type(document).__name__}")
-        if document.get("format") != FORMAT:
-            raise InvalidArchitecture(f"format {document.get('format')!r}; this version reads {FORMAT!r}")
+        written = document.get("format")
+        if written != FORMAT:
+            raise InvalidArchitecture(f"format {documents.short(written)}; this version reads {FORMAT!r}")
         tree = documents.read({name: value for name, value in document.items() if name != "format"})
         if not isinstance(tree, cls):
             raise InvalidArchitecture(f"kind {type(tree).__name__!r}; expected 'Architecture'")
@@ -117,6 +119,8 @@ class Architecture(Piece):
     def _draw_body(self, image: Shape) -> list[Part]:
         if len(image) != 3 or min(image) < 1:
             raise InvalidArchitecture(f"an image is channels, height, width, each at least 1; got {image}")
+        if any(isinstance(part, Hole) for part in vars(self).values()):
+            self.check()  # says which choice is open
         path = "stem"
         try:
             parts = [image_part(image)]
@@ -140,8 +144,10 @@ class Architecture(Piece):
 
 def _check_stage(stage: Stage) -> None:
     # Drawing happens ten thousand times a search, so only the cheap look; the slow one finds the words.
-    if not (type(stage.depth) is type(stage.width) is type(stage.stride) is int) or not (
-        0 <= stage.depth <= 512 and 1 <= stage.width <= 65536 and 1 <= stage.stride <= 8
+    if (
+        not (type(stage.depth) is type(stage.width) is type(stage.stride) is int)
+        or not (0 <= stage.depth <= 512 and 1 <= stage.width <= 65536 and 1 <= stage.stride <= 8)
+        or not isinstance(stage.block, Block)
     ):
         documents.check(stage)
 

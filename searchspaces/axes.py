@@ -10,13 +10,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from searchspaces.errors import InvalidPoint, InvalidSpace, NotInSpace
 from searchspaces.holes import Choices, Condition, Hole, Miss, compile_template, match, occurrences
+from searchspaces.point import Point
 
 if TYPE_CHECKING:
     from searchspaces.architecture import Architecture
@@ -54,43 +55,6 @@ class Axis:
         return any(all(choices.get(axis) == choice for axis, choice in condition) for condition in self.conditions)
 
 
-class Point(Mapping[str, int]):
-    """One choice (an index) for each active axis of a space: immutable, hashable, in axis order."""
-
-    __slots__ = ("_choices", "_hash")
-
-    def __init__(self, choices: Mapping[str, int]) -> None:
-        self._choices = dict(choices)
-        self._hash = hash(tuple(self._choices.items()))
-
-    def __getitem__(self, axis: str) -> int:
-        return self._choices[axis]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._choices)
-
-    def __len__(self) -> int:
-        return len(self._choices)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Point) and self._choices == other._choices
-
-    def __repr__(self) -> str:
-        return f"Point({self._choices})"
-
-    def to_json(self) -> dict[str, int]:
-        """The choices as a plain dict, axis name to index."""
-        return dict(self._choices)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, int]) -> Point:
-        """The point that `to_json` wrote; `Space.point` checks that it is one of a given space."""
-        return cls({str(axis): int(choice) for axis, choice in document.items()})
-
-
 class Space:
     """A named template with holes, and the hand-designed networks that are points of it.
 
@@ -117,12 +81,8 @@ class Space:
 
     @cached_property
     def size(self) -> int:
-        """The number of points. Groups of axes that do not depend on each other are counted apart."""
-        total = 1
-        for group in _independent_groups(self.axes):
-            parents = {axis for member in group for condition in member.conditions for axis, _ in condition}
-            total *= _count(group, parents, 0, {})
-        return total
+        """The number of points."""
+        return _count(self.axes)
 
     def active(self, choices: Choices) -> tuple[Axis, ...]:
         """The axes that a point with these choices has."""
@@ -143,8 +103,8 @@ class Space:
                 raise InvalidPoint(f"space {self.name!r} has no axis {name!r}; it has: {', '.join(self._by_name)}")
             if name not in active:
                 raise InvalidPoint(f"axis {name!r} is not active under the other choices")
-            if not 0 <= choice < len(active[name]):
-                raise InvalidPoint(f"axis {name!r}: choice {choice}, allowed 0 to {len(active[name]) - 1}")
+            if type(choice) is not int or not 0 <= choice < len(active[name]):
+                raise InvalidPoint(f"axis {name!r}: choice {choice!r}, allowed 0 to {len(active[name]) - 1}")
         missing = [name for name in active if name not in choices]
         if missing:
             raise InvalidPoint(f"no choice for axis {missing[0]!r}")
@@ -187,7 +147,7 @@ class Space:
         """The architecture at this point."""
         try:
             architecture: Architecture = self._fill(point)
-        except (KeyError, IndexError):
+        except KeyError:
             self.point(point)  # says which axis is wrong
             raise
         return architecture
@@ -254,7 +214,7 @@ def _axes(template: Any) -> tuple[Axis, ...]:
 
     def place(name: str, below: tuple[str, ...]) -> None:
         if name in below:
-            raise InvalidSpace(f"axes {' and '.join(sorted({name, below[-1]}))} depend on each other")
+            raise InvalidSpace(f"axes {' and '.join(map(repr, sorted({name, below[-1]})))} depend on each other")
         if name not in ordered:
             ways = ((),) if () in conditions[name] else tuple(conditions[name])
             for condition in ways:
@@ -279,7 +239,16 @@ def _label(value: Any) -> Any:
     return value
 
 
-def _independent_groups(axes: tuple[Axis, ...]) -> list[list[Axis]]:
+def _count(axes: Iterable[Axis]) -> int:
+    """The number of ways to choose on these axes, parents first."""
+    total = 1
+    for root, *others in _independent_groups(axes):
+        branches = [_given(others, root.name, choice) for choice in range(len(root))] if others else []
+        total *= sum(map(_count, branches)) if branches else len(root)
+    return total
+
+
+def _independent_groups(axes: Iterable[Axis]) -> list[list[Axis]]:
     """The axes split so that no axis of one group is a condition of an axis of another."""
     groups: list[list[Axis]] = []
     for axis in axes:
@@ -290,15 +259,13 @@ def _independent_groups(axes: tuple[Axis, ...]) -> list[list[Axis]]:
     return groups
 
 
-def _count(axes: list[Axis], parents: set[str], index: int, choices: dict[str, int]) -> int:
-    """The number of ways to choose on `axes[index:]`; only axes that others depend on are enumerated."""
-    factor = 1
-    for position in range(index, len(axes)):
-        axis = axes[position]
-        if not axis.active(choices):
-            continue
-        if axis.name in parents:
-            branches = (_count(axes, parents, position + 1, {**choices, axis.name: i}) for i in range(len(axis)))
-            return factor * sum(branches)
-        factor *= len(axis)
-    return factor
+def _given(axes: Iterable[Axis], parent: str, choice: int) -> Iterator[Axis]:
+    """The axes that can still be active once `parent` is at `choice`, with what remains of their conditions."""
+    for axis in axes:
+        ways = [
+            tuple(part for part in condition if part[0] != parent)
+            for condition in axis.conditions
+            if all(part == (parent, choice) for part in condition if part[0] == parent)
+        ]
+        if ways:
+            yield Axis(axis.name, axis.labels, ((),) if () in ways else tuple(ways))

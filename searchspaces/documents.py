@@ -17,7 +17,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from searchspaces.errors import InvalidArchitecture, InvalidSpace
 from searchspaces.holes import Hole
@@ -59,8 +59,6 @@ class Piece:
     same definition read again (a notebook cell run twice, a class sent to a worker).
     """
 
-    kind: ClassVar[str]
-
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         known = _KINDS.get(cls.__name__)
@@ -101,11 +99,12 @@ def read(document: Any, path: str = "", nesting: int = 0) -> Any:
         kind = document.get("kind")
         cls = _KINDS.get(kind) if isinstance(kind, str) else None
         if cls is None or not dataclasses.is_dataclass(cls):
-            raise InvalidArchitecture(f"unknown kind {_short(kind)}; known: {', '.join(sorted(_KINDS))}", path)
-        names = {field.name for field in dataclasses.fields(cls)}
+            known = sorted(name for name, known in _KINDS.items() if dataclasses.is_dataclass(known))
+            raise InvalidArchitecture(f"unknown kind {short(kind)}; known: {', '.join(known)}", path)
+        names = [field.name for field in dataclasses.fields(cls)]
         extra = [name for name in document if name != "kind" and name not in names]
         if extra:
-            raise InvalidArchitecture(f"{kind} has no field {_short(extra[0])}; it has: {', '.join(names)}", path)
+            raise InvalidArchitecture(f"{kind} has no field {short(extra[0])}; it has: {', '.join(names)}", path)
         values = {
             name: read(value, f"{path}.{name}".lstrip("."), nesting + 1)
             for name, value in document.items()
@@ -130,7 +129,7 @@ def check(tree: Any, path: str = "") -> None:
 
     Raises `InvalidArchitecture` with the path, the bad value and what is allowed.
     """
-    for name, hint in _hints(type(tree)).items():
+    for name, hint in _hints(cast(Hashable, type(tree))).items():
         _check_value(hint, getattr(tree, name), f"{path}.{name}".lstrip("."))
 
 
@@ -149,32 +148,37 @@ def _check_value(hint: Any, value: Any, path: str) -> None:
         _check_value(base, value, path)
         for rule in rules:
             if isinstance(rule, Range) and value not in rule:
-                raise InvalidArchitecture(f"{_short(value)}, allowed is {rule}", path)
+                raise InvalidArchitecture(f"{short(value)}, allowed is {rule}", path)
     elif origin is Literal:
         if value not in typing.get_args(hint):
             allowed = ", ".join(map(repr, typing.get_args(hint)))
-            raise InvalidArchitecture(f"{_short(value)}, allowed: {allowed}", path)
+            raise InvalidArchitecture(f"{short(value)}, allowed: {allowed}", path)
     elif origin in (typing.Union, types.UnionType):
         options = [option for option in typing.get_args(hint) if option is not type(None)]
         if value is not None or len(options) == len(typing.get_args(hint)):
             _check_value(options[0], value, path)
     elif origin is tuple:
         if not isinstance(value, tuple):
-            raise InvalidArchitecture(f"{_short(value)}, allowed is a list", path)
+            raise InvalidArchitecture(f"{short(value)}, allowed is a list", path)
         for index, part in enumerate(value):
             _check_value(typing.get_args(hint)[0], part, f"{path}[{index}]")
     elif hint is float:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
-            raise InvalidArchitecture(f"{_short(value)}, allowed is a number", path)
+        if not number or (isinstance(value, float) and not math.isfinite(value)):
+            raise InvalidArchitecture(f"{short(value)}, allowed is a number", path)
     elif isinstance(hint, type):
         if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
             article = "an" if hint.__name__[0] in "aeiouAEIOU" else "a"
-            raise InvalidArchitecture(f"{_short(value)}, allowed is {article} {hint.__name__}", path)
+            raise InvalidArchitecture(f"{short(value)}, allowed is {article} {hint.__name__}", path)
         if dataclasses.is_dataclass(value):
             check(value, path)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A bad value as a message shows it: cut at 60 characters, and never the inside of a container."""
+    if isinstance(value, (Mapping, list, tuple)):
+        return "an object" if isinstance(value, Mapping) else "a list"
+    if isinstance(value, int) and value.bit_length() > 256:
+        return "a huge number"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 from typing import NamedTuple
 
 from searchspaces import operations as ops
+from searchspaces.canonical import canonical_key
 from searchspaces.cost import Cost, operation_cost
+from searchspaces.errors import InvalidArchitecture
 from searchspaces.operations import Operation, Shape
 
 MAIN = "main"
@@ -185,7 +186,12 @@ class Canvas:
         return self.apply(ops.PadChannels(width), x)
 
     def auxiliary(self, name: str, x: Tensor) -> None:
-        """Declare a further output of the network, such as an auxiliary classifier's."""
+        """Declare a further output, such as an auxiliary classifier's; the graph puts the part's name before `name`.
+
+        Raises `InvalidArchitecture` for a name that this block has used, or `main`.
+        """
+        if name == MAIN or name in self._auxiliary:
+            raise InvalidArchitecture(f"this block already has an output {name!r}")
         self._auxiliary[name] = x.source
 
     def finish(self, output: Tensor) -> Fragment:
@@ -232,7 +238,8 @@ class Graph:
                 for node in part.fragment.nodes
             ]
             mains.append(absolute(part.fragment.outputs[MAIN]))
-            outputs |= {name: absolute(index) for name, index in part.fragment.outputs.items() if name != MAIN}
+            auxiliary = (item for item in part.fragment.outputs.items() if item[0] != MAIN)
+            outputs |= {prefix + name: absolute(index) for name, index in auxiliary}
         return tuple(nodes), {MAIN: mains[-1], **outputs}
 
     @property
@@ -242,7 +249,7 @@ class Graph:
 
     @property
     def outputs(self) -> Mapping[str, int]:
-        """`main`, and any auxiliary outputs, by name."""
+        """`main`, and any auxiliary outputs under hierarchical names such as `stage3.block1.auxiliary`."""
         return self._flat[1]
 
     @cached_property
@@ -250,31 +257,6 @@ class Graph:
         """A name (32 hex digits) that networks with one computation share, however they are written.
 
         Node names do not enter, nor the order of what a commutative operation takes, nor nodes that reach no
-        output. Each node is hashed with everything above it and then with everything below it, so that one
-        convolution used twice differs from two alike.
+        output. The whole wiring does, so one convolution used twice differs from two alike.
         """
-        nodes = self.nodes
-        used = set(self.outputs.values())
-        for index in range(len(nodes) - 1, -1, -1):
-            if index in used:
-                used.update(nodes[index].inputs)
-        above: dict[int, str] = {}
-        for index, node in enumerate(nodes):
-            if index in used:
-                feeds = [above[i] for i in node.inputs]
-                above[index] = _digest(repr(node.operation), *(sorted(feeds) if node.operation.commutative else feeds))
-        readers: dict[int, list[str]] = {index: [] for index in used}
-        for name, index in self.outputs.items():
-            readers[index].append(name)
-        whole: list[str] = []
-        for index in sorted(used, reverse=True):
-            node = nodes[index]
-            digest = _digest(above[index], *sorted(readers[index]))
-            whole.append(digest)
-            for place, feed in enumerate(node.inputs):
-                readers[feed].append(digest if node.operation.commutative else f"{digest}:{place}")
-        return _digest(*sorted(whole))
-
-
-def _digest(*texts: str) -> str:
-    return blake2b("|".join(texts).encode(), digest_size=16).hexdigest()
+        return canonical_key(self.nodes, self.outputs)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar, cast
 
 from searchspaces.errors import InvalidSpace
@@ -34,6 +35,11 @@ class Hole:
             raise InvalidSpace(f"hole {self.name!r} has no values to choose from")
         if self.labels is not None and len(self.labels) != len(self.values):
             raise InvalidSpace(f"hole {self.name!r} has {len(self.values)} values but {len(self.labels)} labels")
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether its values are scalars, to be compared; otherwise they are trees, to be matched."""
+        return not any(isinstance(value, (Hole, tuple)) or dataclasses.is_dataclass(value) for value in self.values)
 
 
 def OneOf(name: str, values: Iterable[T], labels: Iterable[Any] | None = None) -> T:  # noqa: N802
@@ -72,7 +78,7 @@ def compile_template(tree: Any) -> Callable[[Choices], Any]:
     """A function from choices to the tree with its holes filled; parts without holes are shared."""
     if isinstance(tree, Hole):
         name = tree.name
-        branches = tuple(compile_template(value) for value in tree.values)
+        branches = {index: compile_template(value) for index, value in enumerate(tree.values)}
         return lambda choices: branches[choices[name]](choices)
     if next(occurrences(tree), None) is None:
         return lambda choices: tree
@@ -112,26 +118,7 @@ def match(
     holds the furthest place.
     """
     if isinstance(template, Hole):
-        fixed = choices.get(template.name)
-        plain = not any(
-            isinstance(option, (Hole, tuple)) or dataclasses.is_dataclass(option) for option in template.values
-        )
-        found = False
-        for index in range(len(template.values)) if fixed is None else (fixed,):
-            option = template.values[index]
-            if plain:
-                if option == value:
-                    found = True
-                    yield {**choices, template.name: index}
-            else:
-                found = True  # the branches report their own misses
-                yield from match(option, value, {**choices, template.name: index}, miss, path, position)
-        if not found and fixed is None:
-            allowed = ", ".join(map(str, template.values))
-            miss.report(position, path, f"{value!r} is not a choice of axis {template.name!r}; allowed: {allowed}")
-        elif not found:
-            asked = template.values[fixed or 0]
-            miss.report(position, path, f"{value!r}, but axis {template.name!r} as chosen elsewhere means {asked!r}")
+        yield from _match_hole(template, value, choices, miss, path, position)
     elif isinstance(template, tuple) and isinstance(value, tuple):
         if len(template) != len(value):
             miss.report(position, path, f"{len(value)} entries, the space has {len(template)}")
@@ -146,6 +133,32 @@ def match(
         yield choices
     else:
         miss.report(position, path, f"{value!r}, the space has {template!r}")
+
+
+def _match_hole(
+    hole: Hole, value: Any, choices: Choices, miss: Miss, path: str, position: tuple[int, ...]
+) -> Iterator[Choices]:
+    fixed = choices.get(hole.name)
+    indices = range(len(hole.values)) if fixed is None else (fixed,)
+    if not hole.plain:
+        for index in indices:
+            yield from match(hole.values[index], value, {**choices, hole.name: index}, miss, path, position)
+        kinds = [type(hole.values[index]) for index in indices]
+        if type(value) not in kinds and Hole not in kinds:
+            allowed = ", ".join(dict.fromkeys(kind.__name__ for kind in kinds))
+            miss.report(
+                position, path, f"a {type(value).__name__} is not a choice of axis {hole.name!r}; allowed: {allowed}"
+            )
+        return
+    hits = [index for index in indices if hole.values[index] == value]
+    for index in hits:
+        yield {**choices, hole.name: index}
+    if not hits and fixed is None:
+        allowed = ", ".join(dict.fromkeys(map(str, hole.values)))
+        miss.report(position, path, f"{value!r} is not a choice of axis {hole.name!r}; allowed: {allowed}")
+    elif not hits:
+        wanted = hole.values[fixed or 0]
+        miss.report(position, path, f"{value!r}, but axis {hole.name!r} as chosen elsewhere means {wanted!r}")
 
 
 def _match_parts(

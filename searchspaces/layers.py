@@ -86,7 +86,8 @@ def _fields(graph: Graph) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     for node in graph.nodes:
         entering = [found[i] for i in node.inputs] or [(1, 1)]
-        field, jump = max(entering)
+        # Of a map and its gate, only the map has pixels: its step is the smaller one.
+        field, jump = max(field for field, _ in entering), min(jump for _, jump in entering)
         window, stride = node.operation.reach(graph.nodes[node.inputs[0]].shape) if node.inputs else (1, 1)
         found.append((field + (window - 1) * jump, jump * stride))
     return found

@@ -39,8 +39,8 @@ class Separable(Block):
 class Inverted(Block):
     """x + f(x), f = 1×1 -> depthwise k×k [-> squeeze-excite] -> linear 1×1 (Sandler et al. 2018, table 1).
 
-    The first 1×1 widens by `expansion`; an expansion of 1 has none. The sum only where the shape is kept. `se`: width of the gate relative
-    to the expanded width.
+    The first 1×1 widens by `expansion`; an expansion of 1 has none. The sum only where the shape is kept. `se`:
+    width of the gate relative to the expanded width.
     """
 
     expansion: Ratio = 6

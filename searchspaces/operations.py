@@ -134,6 +134,10 @@ class Norm(Operation):
     kind: ClassVar[str] = "norm"
     eps: float = 1e-5
 
+    def shape(self, *inputs: Shape) -> Shape:
+        """The map's own shape."""
+        return _map(inputs[0], "batch normalisation")
+
     def params(self, *inputs: Shape) -> int:
         """A scale and a shift for each channel."""
         return 2 * inputs[0][0]

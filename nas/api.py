@@ -1,0 +1,102 @@
+"""The Python interface: `search`, `resume` and `open_study`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from nas.errors import StudyError
+from nas.evaluators import Evaluator
+from nas.plan import Evaluate, Plan, make_plan, plan_of
+from nas.results import Study
+from nas.spec import StudySpec
+from nas.store import Store, open_store
+from nas.study import Observer
+from searchspaces import Space
+
+
+def search(
+    space: str | Space = "resnext",
+    *,
+    name: str | None = None,
+    storage: str | os.PathLike[str] | Store | None = None,
+    observer: Observer | None = None,
+    **options: Any,
+) -> Study:
+    """Search a space and give the study with its trials and front.
+
+    `options` are those of `nas.plan.make_plan`: evaluator, dataset, controller, budget, objectives, constraints,
+    recipe, baselines, executor, seed … `storage` is a path, a database URL, a `Store`, or None to keep the study in
+    memory. Raises a `NasError` with one clear line; what a child does wrong fails that trial, never the search.
+    """
+    return run_plan(make_plan(space, **options), name, _store(storage), observer)
+
+
+def resume(
+    name: str,
+    storage: str | os.PathLike[str] | Store,
+    *,
+    space: Space | None = None,
+    evaluator: Evaluator | Evaluate | None = None,
+    budget: int | None = None,
+    observer: Observer | None = None,
+) -> Study:
+    """Continue a stored study where it stopped, with a new total `budget` if given.
+
+    Finished trials are never trained again; those that were in flight are trained first. A space or evaluator
+    of your own must be given again. Raises `StoreError` for an unknown name, `StudyError` when it cannot go on.
+    """
+    store = _store(storage)
+    record = store.study(name)
+    spec = StudySpec.from_json(record.spec)
+    if budget is not None and budget < spec.budget:
+        raise StudyError(f"budget {budget} is below the study's {spec.budget}; give the new total, or nothing")
+    plan = plan_of(spec, space=space, evaluator=evaluator, budget=budget)
+    store.reopen(record.id, plan.spec.to_json())
+    plan.run(store, record, observer, replay=True)
+    return Study(store, name)
+
+
+def open_study(name: str, storage: str | os.PathLike[str] | Store) -> Study:
+    """A stored study, to look at. Raises `StoreError` with the nearest name when there is none."""
+    study = Study(storage if isinstance(storage, Store) else open_store(storage, create=False), name)
+    _ = study.record
+    return study
+
+
+def add_baselines(
+    name: str, storage: str | os.PathLike[str] | Store, networks: Sequence[str], observer: Observer | None = None
+) -> Study:
+    """Train hand-designed networks beside the children of a stored study, under its data and recipe.
+
+    Raises `StudyError` for an unknown network; one that the study has already is answered from the store.
+    """
+    store = _store(storage)
+    record = store.study(name)
+    plan = plan_of(StudySpec.from_json(record.spec), budget=0)
+    plan = replace(plan, spec=replace(plan.spec, baselines=tuple(networks)))
+    plan.run(store, record, observer)
+    return Study(store, name)
+
+
+def run_plan(plan: Plan, name: str | None, store: Store, observer: Observer | None = None) -> Study:
+    """Create the study of a plan and run it."""
+    record = store.create_study(name or free_name(plan, store), plan.spec.to_json())
+    plan.run(store, record, observer)
+    return Study(store, record.name)
+
+
+def free_name(plan: Plan, store: Store, prefix: str | None = None) -> str:
+    """`space-dataset-n` with the first n that is free; `prefix` stands in for the space."""
+    dataset = str((plan.spec.dataset or {}).get("name", plan.spec.evaluator)).rsplit("/", 1)[-1].replace(":", "-")
+    taken = {record.name for record in store.studies()}
+    number = 1
+    while (name := f"{prefix or plan.spec.space}-{dataset}-{number}") in taken:
+        number += 1
+    return name
+
+
+def _store(storage: str | os.PathLike[str] | Store | None) -> Store:
+    return storage if isinstance(storage, Store) else open_store(storage)

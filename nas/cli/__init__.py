@@ -1,0 +1,77 @@
+"""The command line: `nas search`, `nas describe` and the others. Commands parse, call and print; no logic.
+
+Data goes to stdout, progress and errors to stderr. Exit codes: 0; 1 for an error of one clear line; 2 for wrong
+usage; 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from nas import __version__
+
+EXIT_ERROR, EXIT_INTERRUPTED = 1, 130
+
+_ORDER = ("search", "resume", "baseline", "studies", "show", "pareto", "spaces", "networks", "describe")
+
+
+class _Group(TyperGroup):
+    """Commands in the order of a day's work, and Ctrl-C as exit code 130."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of a day's work."""
+        return sorted(self.commands, key=_ORDER.index)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    name="nas",
+    help="Neural architecture search for image classifiers.",
+    epilog="First steps: nas search --space resnext --budget 20, then nas show NAME.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _main(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Neural architecture search for image classifiers."""
+    if version:
+        typer.echo(f"nas {__version__}")
+        raise typer.Exit
+    # The flag is read again in `main`, where errors arrive.
+
+
+def main() -> None:
+    """Run the command line on `sys.argv`."""
+    from nas.errors import NasError
+    from searchspaces.errors import SearchSpaceError
+
+    from . import look, networks, search  # noqa: F401 - each adds its commands to `app`
+
+    try:
+        app()
+    except (NasError, SearchSpaceError) as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.echo(f"nas: {error}", err=True)
+        sys.exit(EXIT_ERROR)
+    except BrokenPipeError:  # the reader of a pipe, such as head, has gone
+        sys.stderr.close()
+        sys.exit(EXIT_ERROR)

@@ -1,0 +1,165 @@
+"""`nas studies`, `nas show` and `nas pareto`: what is in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from nas.cli import app
+from nas.cli.output import DEFAULT_STORAGE, JsonFlag, Storage, console, count, percent, print_json, table, value
+
+StudyName = Annotated[str, typer.Argument(help="The study's name.")]
+
+
+@app.command()
+def studies(storage: Storage = DEFAULT_STORAGE, as_json: JsonFlag = False) -> None:
+    """List the studies in the database."""
+    from nas.results import study_json
+    from nas.store import open_store
+
+    with open_store(storage, create=False) as store:
+        documents = [study_json(record) for record in store.studies()]
+    if as_json:
+        print_json(documents)
+        return
+    rows = []
+    for d in documents:
+        counts, spec = d["counts"], d["spec"]
+        rest = ", ".join(f"{n} {s}" for s, n in counts.items() if n and s != "complete")
+        rows.append(
+            [
+                d["name"],
+                spec["space"],
+                str((spec["dataset"] or {}).get("name", spec["evaluator"])),
+                spec["controller"],
+                f"{counts['complete']}/{spec['budget']}",
+                rest or "-",
+                percent(d["best_accuracy"]),
+                "finished" if d["finished"] else "open",
+            ]
+        )
+    columns = ["study", "space", "data", "controller", "complete/budget", "other trials", "best", "state"]
+    console().print(table(columns, rows, left=["study", "space", "data", "controller", "other trials", "state"]))
+
+
+@app.command()
+def show(
+    target: Annotated[str, typer.Argument(help="A study, or one trial of it.", metavar="STUDY|STUDY:TRIAL")],
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show a study's front and trials, or one trial with its learning curve."""
+    from nas.api import open_study
+
+    name, colon, number = target.rpartition(":")
+    if colon and number.isdigit():
+        _show_trial(open_study(name, storage), int(number), as_json)
+        return
+    document = open_study(target, storage).to_json()
+    if as_json:
+        print_json(document)
+        return
+    print_front(document)
+    rows = [
+        [str(t["trial"]), t["name"] or t["summary"], t["state"], _accuracy(t), count(t["flops"]), t["reason"] or ""]
+        for t in document["trials"]
+    ]
+    columns = ["trial", "network", "state", "accuracy", "FLOPs", "reason"]
+    out = console()
+    out.print()
+    out.print(table(columns, rows, title="All trials", left=["network", "state", "reason"]))
+
+
+@app.command()
+def pareto(study: StudyName, storage: Storage = DEFAULT_STORAGE, as_json: JsonFlag = False) -> None:
+    """Print the front of a study, and which baselines it dominates."""
+    from nas.api import open_study
+
+    document = open_study(study, storage).to_json()
+    if as_json:
+        print_json({"study": document["study"]["name"], "front": document["front"], "baselines": document["baselines"]})
+    else:
+        print_front(document)
+
+
+def print_front(document: Mapping[str, Any]) -> None:
+    """The front of a study as a table, and its baselines in words."""
+    out = console()
+    names = [text.split(":")[0] for text in document["study"]["spec"]["objectives"]]
+    extra = [name for name in ("flops", "params") if name not in names]
+    rows = [
+        [
+            str(trial["trial"]),
+            trial["name"] or trial["summary"],
+            *(value(name, trial["values"][name]) for name in names),
+            *(count(trial[name]) for name in extra),
+        ]
+        for trial in document["front"]
+    ]
+    titles = {"accuracy": "accuracy", "flops": "FLOPs"}
+    columns = ["trial", "network", *(titles.get(name, name) for name in (*names, *extra))]
+    if not rows:
+        out.print(f"{document['study']['name']}: no complete trial yet")
+        return
+    heading = f"{document['study']['name']}: front of {len(rows)}"
+    out.print(table(columns, rows, title=heading, left=["network"]))
+    complete = {t["name"]: t for t in document["trials"] if t["kind"] == "baseline" and t["state"] == "complete"}
+    lines = [
+        [
+            baseline["name"],
+            *(value(name, complete[baseline["name"]]["values"][name]) for name in names),
+            _verdict(baseline["dominated_by"]),
+        ]
+        for baseline in document["baselines"]
+    ]
+    if lines:
+        out.print()
+        columns = ["baseline", *(titles.get(name, name) for name in names), "against the children"]
+        out.print(table(columns, lines, left=["baseline", "against the children"]))
+
+
+def _verdict(dominated_by: list[int]) -> str:
+    if not dominated_by:
+        return "not dominated"
+    shown = ", ".join(f"trial {number}" for number in dominated_by[:3])
+    more = f" and {len(dominated_by) - 3} more" if len(dominated_by) > 3 else ""
+    return f"dominated by {shown}{more}"
+
+
+def _accuracy(trial: Mapping[str, Any]) -> str:
+    return percent((trial["metrics"] or {}).get("val_accuracy"))
+
+
+def _show_trial(study: Any, number: int, as_json: bool) -> None:
+    from nas.results import trial_json
+    from searchspaces.summary import summarise
+
+    trial = study.store.trial(study.name, number)
+    architecture = study.architecture(number)
+    epochs = study.store.epochs(trial.id)
+    document = trial_json(trial, study.objectives, summarise(architecture))
+    document["study"] = study.name
+    document["curve"] = [dict(epoch.metrics) for epoch in epochs]
+    document["recipe"] = study.store.recipe(trial.recipe_key)
+    document["seed"] = trial.seed
+    document["architecture"] = architecture.to_json()
+    if as_json:
+        print_json(document)
+        return
+    out = console()
+    out.print(
+        f"{study.name}:{number} {trial.name or trial.kind}, {trial.state}{': ' + trial.reason if trial.reason else ''}"
+    )
+    out.print(document["summary"])
+    out.print(f"{count(trial.params)} parameters, {count(trial.flops)} FLOPs, accuracy {percent(trial.val_accuracy)}")
+    names = [
+        name
+        for name in ("epoch", "train_loss", "val_loss", "val_accuracy", "seconds")
+        if epochs and name in epochs[0].metrics
+    ]
+    rows = [[f"{epoch.metrics[name]:.4g}" for name in names] for epoch in epochs]
+    if rows:
+        out.print(table(names, rows))
+    out.print(f"layers: nas describe {study.name}:{number}")

@@ -1,0 +1,78 @@
+"""How the command line prints: JSON, tables on stdout, and numbers as people read them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
+Storage = Annotated[
+    str,
+    typer.Option("--storage", envvar="NAS_STORAGE", help="The database: a file, or any SQLAlchemy URL.", metavar="URL"),
+]
+DEFAULT_STORAGE = "nas.db"
+PIPED_WIDTH = 160  # columns where stdout is no terminal: wide enough that no cell is cut
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console without colour or cut-off cells when its stream is not a terminal."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=None if stream.isatty() else PIPED_WIDTH)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    typer.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def note(text: str) -> None:
+    """One line for the person, on stderr."""
+    typer.echo(text, err=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", left: Sequence[str] = ()) -> Table:
+    """A plain table; numbers to the right, the columns named in `left` to the left."""
+    made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(
+            column, justify="left" if column in left else "right", no_wrap=column not in left, overflow="fold"
+        )
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def count(number: float | None) -> str:
+    """A number with a K, M or G, to three digits: 4.09 G."""
+    if number is None:
+        return "-"
+    for unit, size in (("G", 1e9), ("M", 1e6), ("K", 1e3)):
+        if abs(number) >= 0.9995 * size:
+            return f"{number / size:.3g} {unit}" if abs(number) < 999.5 * size else f"{number / size:.0f} {unit}"
+    return f"{number:.4g}"
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction as a percentage: 96.3 %."""
+    return "-" if fraction is None else f"{100 * fraction:.1f} %"
+
+
+def value(name: str, number: float | None) -> str:
+    """An objective's value: accuracies in percent, the rest as counts."""
+    return percent(number) if name == "accuracy" else count(number)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 45 s, 3 min 20 s or 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,272 @@
+"""`nas search`, `nas resume` and `nas baseline`: the commands that train."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli import EXIT_INTERRUPTED, app
+from nas.cli.look import print_front
+from nas.cli.output import DEFAULT_STORAGE, JsonFlag, Storage, console, count, duration, note, print_json, table
+
+if TYPE_CHECKING:
+    from nas.plan import Plan
+    from nas.results import Study
+    from nas.store import Store
+
+Dataset = Annotated[
+    str,
+    typer.Option(
+        help="digits, mnist, fashion_mnist, cifar10, cifar100, svhn, or folder:PATH with train/<class>/ images."
+    ),
+]
+Fraction = Annotated[float, typer.Option(help="Share of the training images to use, in (0, 1].")]
+ImageSize = Annotated[
+    int | None, typer.Option("--image-size", help="Resize the images to so many pixels a side.", min=1)
+]
+RecipeOptions = Annotated[
+    list[str] | None,
+    typer.Option("--recipe", help="A training setting, as in epochs=5; may be repeated.", metavar="NAME=VALUE"),
+]
+Executor = Annotated[
+    str, typer.Option(help="ray (parallel workers) or inline (this process, one child after the other).")
+]
+RayAddress = Annotated[str | None, typer.Option(help="A running Ray cluster; default: a local one for this search.")]
+Cpus = Annotated[float | None, typer.Option(help="CPU cores a child, with ray.", min=0.1)]
+Gpus = Annotated[float | None, typer.Option(help="GPUs a child, with ray; may be a fraction.", min=0)]
+MaxConcurrent = Annotated[int | None, typer.Option(help="At most so many children at once, with ray.", min=1)]
+Seed = Annotated[int, typer.Option(help="Seed of the controller, of the validation split and of training.", min=0)]
+Name = Annotated[str | None, typer.Option("--name", help="The study's name; default: SPACE-DATASET-N.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
+
+
+@app.command()
+def search(
+    space: Annotated[str, typer.Option(help="The search space; see nas spaces.")] = "resnext",
+    budget: Annotated[int, typer.Option(help="How many children to train.", min=1)] = 20,
+    dataset: Dataset = "digits",
+    controller: Annotated[str, typer.Option(help="random, reinforce, tpe or nsga2.")] = "tpe",
+    objective: Annotated[
+        list[str] | None, typer.Option(help="accuracy, flops, params …; may be repeated. Default: accuracy, flops.")
+    ] = None,
+    constraint: Annotated[
+        list[str] | None, typer.Option(help='A bound on the price, as in "flops<=300M"; may be repeated.')
+    ] = None,
+    baselines: Annotated[
+        str, typer.Option(help="Networks to train for comparison: auto, all, none, or names with commas.")
+    ] = "auto",
+    fraction: Fraction = 1.0,
+    image_size: ImageSize = None,
+    recipe: RecipeOptions = None,
+    executor: Executor = "ray",
+    ray_address: RayAddress = None,
+    cpus_per_trial: Cpus = None,
+    gpus_per_trial: Gpus = None,
+    max_concurrent: MaxConcurrent = None,
+    seed: Seed = 0,
+    name: Name = None,
+    storage: Storage = DEFAULT_STORAGE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Price a sample of the space and train nothing.")] = False,
+    quiet: Quiet = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Search a space: train children, keep everything in the database, print the front."""
+    from nas.plan import make_plan
+    from nas.store import open_store
+
+    plan = make_plan(
+        space,
+        dataset=_data(dataset, fraction, image_size, seed),
+        controller=controller,
+        budget=budget,
+        objectives=objective or ("accuracy", "flops"),
+        constraints=constraint or (),
+        recipe=_options(recipe),
+        baselines=_names(baselines),
+        executor=executor,
+        executor_options=_executor_options(executor, ray_address, cpus_per_trial, gpus_per_trial, max_concurrent),
+        seed=seed,
+    )
+    if dry_run:
+        _dry_run(plan, as_json)
+        return
+    if not quiet:
+        _introduce(plan)
+    with open_store(storage) as store:
+        from nas.api import free_name, run_plan
+
+        study = name or free_name(plan, store)
+        _run(study, store, storage, quiet, as_json, lambda observer: run_plan(plan, study, store, observer))
+
+
+@app.command()
+def resume(
+    study: Annotated[str, typer.Argument(help="The study's name; see nas studies.")],
+    budget: Annotated[int | None, typer.Option(help="A new total of children.", min=1)] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    quiet: Quiet = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Continue a study where it stopped; finished trials are never trained again."""
+    from nas import api
+    from nas.store import open_store
+
+    with open_store(storage, create=False) as store:
+        _run(study, store, storage, quiet, as_json, lambda seen: api.resume(study, store, budget=budget, observer=seen))
+
+
+@app.command()
+def baseline(
+    networks: Annotated[list[str], typer.Argument(help="Hand-designed networks; see nas networks.")],
+    study: Annotated[str | None, typer.Option(help="Add them to this study, under its data and recipe.")] = None,
+    dataset: Dataset = "digits",
+    fraction: Fraction = 1.0,
+    image_size: ImageSize = None,
+    recipe: RecipeOptions = None,
+    executor: Executor = "ray",
+    ray_address: RayAddress = None,
+    cpus_per_trial: Cpus = None,
+    gpus_per_trial: Gpus = None,
+    max_concurrent: MaxConcurrent = None,
+    seed: Seed = 0,
+    name: Name = None,
+    storage: Storage = DEFAULT_STORAGE,
+    quiet: Quiet = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train hand-designed networks, in a study of their own or beside the children of another."""
+    from nas import api
+    from nas.plan import make_plan
+    from nas.store import open_store
+
+    with open_store(storage, create=study is None) as store:
+        if study is not None:
+            _run(study, store, storage, quiet, as_json, lambda seen: api.add_baselines(study, store, networks, seen))
+            return
+        plan = make_plan(
+            "resnet",  # of no consequence: nothing is sampled
+            dataset=_data(dataset, fraction, image_size, seed),
+            budget=0,
+            recipe=_options(recipe),
+            baselines=networks,
+            executor=executor,
+            executor_options=_executor_options(executor, ray_address, cpus_per_trial, gpus_per_trial, max_concurrent),
+            seed=seed,
+        )
+        own = name or api.free_name(plan, store, "baselines")
+        _run(own, store, storage, quiet, as_json, lambda seen: api.run_plan(plan, own, store, seen))
+
+
+def _run(name: str, store: Store, storage: str, quiet: bool, as_json: bool, work: Callable[[Any], Study]) -> None:
+    """Run with progress on stderr, then print the front; after Ctrl-C, the command that resumes."""
+    from nas.cli.progress import Progress
+
+    begun = time.monotonic()
+    where = "" if storage == DEFAULT_STORAGE else f" --storage {_masked(storage)}"
+    try:
+        with Progress(quiet=quiet) as progress:
+            study = work(progress)
+    except KeyboardInterrupt:
+        note(f"\nstopped; finished trials are kept. Go on with: nas resume {name}{where}")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    document = study.to_json()
+    if as_json:
+        print_json(document)
+        return
+    print_front(document)
+    if not quiet:
+        counts = document["study"]["counts"]
+        told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+        note(f"\n{told}; {duration(time.monotonic() - begun)}")
+        best = document["front"][0]["trial"] if document["front"] else 0
+        note(f"look further: nas show {name}{where} · nas describe {name}:{best}{where}")
+
+
+def _introduce(plan: Plan) -> None:
+    spec = plan.spec
+    epochs = spec.recipe.get("epochs")
+    side = "×".join(map(str, spec.image))
+    note(
+        f"space {spec.space}: {plan.space.size:.3g} points for images of {side} · controller {spec.controller} · "
+        f"objectives {', '.join(spec.objectives)} · {epochs} epochs a child"
+    )
+    if spec.baselines:
+        note(f"baselines: {', '.join(spec.baselines)}")
+    if plan.left_out:
+        note(f"left out as too dear for this space: {', '.join(plan.left_out)} (--baselines all trains them)")
+
+
+def _dry_run(plan: Plan, as_json: bool, sample: int = 1000) -> None:
+    """Price random points and the baselines."""
+    from searchspaces.summary import summarise
+
+    terms, rng = plan.terms, random.Random(plan.spec.seed)
+    drafts = [
+        (architecture := plan.space.decode(plan.space.sample(rng)), terms.draft(architecture, "child"))
+        for _ in range(sample)
+    ]
+    fit = sorted((pair for pair in drafts if pair[1].state != "infeasible"), key=lambda pair: pair[1].flops or 0)
+    quantiles = [("cheapest", 0.0), ("lower quarter", 0.25), ("median", 0.5), ("upper quarter", 0.75), ("dearest", 1.0)]
+    picked = [(label, *fit[round(q * (len(fit) - 1))]) for label, q in quantiles] if fit else []
+    known = [(name, network, terms.draft(network, "baseline")) for name, network in terms.baselines.items()]
+    document = {
+        "space": plan.space.name,
+        "size": plan.space.size,
+        "image": list(plan.spec.image),
+        "classes": plan.spec.classes,
+        "sample": sample,
+        "within_constraints": len(fit),
+        "quantiles": [
+            {"quantile": label, "summary": summarise(a), "flops": new.flops, "params": new.params}
+            for label, a, new in picked
+        ],
+        "baselines": [{"name": name, "flops": new.flops, "params": new.params} for name, _, new in known],
+        "recipe": dict(plan.spec.recipe),
+    }
+    if as_json:
+        print_json(document)
+        return
+    out = console()
+    out.print(f"{plan.space!r}: {sample} random points, {len(fit)} within the constraints; nothing was trained\n")
+    rows = [[label, count(new.flops), count(new.params), summarise(a)] for label, a, new in (*picked, *known)]
+    out.print(table(["", "FLOPs", "params", "network"], rows, left=["", "network"]))
+
+
+def _data(name: str, fraction: float, image_size: int | None, seed: int) -> Any:
+    from nas.data import DataSpec
+
+    return DataSpec(name, fraction=fraction, image_size=image_size, seed=seed)
+
+
+def _options(pairs: list[str] | None) -> dict[str, str]:
+    options = {}
+    for pair in pairs or ():
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise typer.BadParameter(f"{pair!r}; give NAME=VALUE, as in epochs=5", param_hint="--recipe")
+        options[key.strip()] = text.strip()
+    return options
+
+
+def _names(text: str) -> str | list[str]:
+    return text if text in ("auto", "all", "none") else [name.strip() for name in text.split(",")]
+
+
+def _executor_options(
+    executor: str, address: str | None, cpus: float | None, gpus: float | None, concurrent: int | None
+) -> dict[str, Any]:
+    given = {"address": address, "cpus_per_trial": cpus, "gpus_per_trial": gpus, "max_concurrent": concurrent}
+    options = {key: value for key, value in given.items() if value is not None}
+    if options and executor != "ray":
+        raise typer.BadParameter(f"--executor {executor} takes no Ray options ({', '.join(options)})")
+    return options
+
+
+def _masked(storage: str) -> str:
+    from nas.store.address import masked
+
+    return masked(storage)

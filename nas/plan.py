@@ -1,0 +1,184 @@
+"""From a user's words to a search that can run: names become objects, and what does not exist is said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from nas import baselines as baseline_choice
+from nas.controllers import CONTROLLERS
+from nas.controllers import make as make_controller
+from nas.data import DataSpec
+from nas.errors import ControllerError, ExecutorError, StudyError, unknown
+from nas.evaluators import CallableEvaluator, Evaluator, TrainingEvaluator
+from nas.executors import EXECUTORS
+from nas.executors import make as make_executor
+from nas.objectives import Constraint, Objective
+from nas.recipe import Recipe
+from nas.spec import StudySpec
+from nas.store import Store, StudyRecord
+from nas.study import Loop, Observer
+from nas.terms import Terms
+from searchspaces import SPACES, Space
+
+Evaluate: TypeAlias = Callable[[Any], Any]  # a user's function: architecture -> metrics
+
+TRAINING = "training"
+OBJECTIVES = ("accuracy", "flops")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A search whose every part exists: its spec, its space and its evaluator."""
+
+    spec: StudySpec
+    space: Space
+    evaluator: Evaluator
+    left_out: tuple[str, ...] = ()  # baselines that would cost too much
+
+    @property
+    def terms(self) -> Terms:
+        """The same as objects, with a fresh controller."""
+        spec = self.spec
+        objectives = tuple(Objective.parse(text) for text in spec.objectives)
+        controller = make_controller(
+            spec.controller, self.space, objectives, spec.seed, **dict(spec.controller_options)
+        )
+        return Terms(
+            space=self.space,
+            controller=controller,
+            objectives=objectives,
+            constraints=tuple(Constraint.parse(text) for text in spec.constraints),
+            evaluator_key=self.evaluator.key,
+            image=spec.image,
+            classes=spec.classes,
+            recipe=Recipe.from_json(spec.recipe),
+            seed=spec.seed,
+            budget=spec.budget,
+            baselines={name: baseline_choice.find(name, self.space, spec.image) for name in spec.baselines},
+        )
+
+    def run(self, store: Store, study: StudyRecord, observer: Observer | None, *, replay: bool = False) -> Loop:
+        """Search until the budget is used or nothing more can be proposed.
+
+        `replay` first brings the controller to where the stored study stopped. KeyboardInterrupt passes through.
+        """
+        loop = Loop(store, study, self.terms, observer)
+        if replay:
+            loop.replay()
+        if not loop.done:
+            executor = make_executor(self.spec.executor, self.evaluator, **dict(self.spec.executor_options))
+            executor.run(loop)
+        store.finish_study(study.id)
+        return loop
+
+
+def make_plan(
+    space: str | Space,
+    *,
+    evaluator: Evaluator | Evaluate | None = None,
+    dataset: str | DataSpec = "digits",
+    image: tuple[int, int, int] = (3, 32, 32),
+    classes: int = 10,
+    controller: str = "tpe",
+    controller_options: Mapping[str, Any] | None = None,
+    budget: int = 20,
+    objectives: Sequence[str] = OBJECTIVES,
+    constraints: Sequence[str] = (),
+    recipe: Recipe | Mapping[str, str] | None = None,
+    baselines: str | Sequence[str] = "auto",
+    executor: str = "inline",
+    executor_options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Plan:
+    """Check every word of a search and load what it names.
+
+    `evaluator` None trains on `dataset`; a function of an architecture is wrapped, and `image` (channels,
+    height, width) and `classes` then say what to price. `recipe` may be a `Recipe` or the options that
+    differ from the data's default. Raises a `NasError` that says what does not exist or cannot be.
+    """
+    if budget < 0:
+        raise StudyError(f"budget {budget}; allowed is a number of children, 0 for the baselines alone")
+    for known, name, error in ((CONTROLLERS, controller, ControllerError), (EXECUTORS, executor, ExecutorError)):
+        if name not in known:
+            raise error(unknown("controller" if known is CONTROLLERS else "executor", name, known))
+    if isinstance(space, str) and space not in SPACES:
+        raise StudyError(unknown("space", space, SPACES))
+    wishes = [str(Objective.parse(text).name) for text in objectives]
+    if not wishes or len(set(wishes)) != len(wishes):
+        raise StudyError(f"objectives {', '.join(wishes) or '(none)'}; name at least one, each once")
+    for text in constraints:
+        Constraint.parse(text)
+    data = DataSpec(dataset) if isinstance(dataset, str) else dataset
+    judge, training = _evaluator(evaluator, data, image, classes)
+    chosen = SPACES[space](min(judge.image[1:])) if isinstance(space, str) else space
+    picked = baseline_choice.choose(chosen, baselines, judge.image, judge.classes)
+    spec = StudySpec(
+        space=chosen.name,
+        evaluator=TRAINING if training else judge.key,
+        image=judge.image,
+        classes=judge.classes,
+        controller=controller,
+        controller_options=dict(controller_options or {}),
+        objectives=tuple(objectives),
+        constraints=tuple(constraints),
+        recipe=_recipe(recipe, judge, data if training else None).to_json(),
+        seed=seed,
+        budget=budget,
+        dataset=data.to_json() if training else None,
+        baselines=tuple(picked.networks),
+        executor=executor,
+        executor_options=dict(executor_options or {}),
+    )
+    plan = Plan(spec, chosen, judge, picked.left_out)
+    _ = plan.terms  # a controller's bad option shows now, not after the data is loaded
+    return plan
+
+
+def plan_of(
+    spec: StudySpec,
+    *,
+    space: Space | None = None,
+    evaluator: Evaluator | Evaluate | None = None,
+    budget: int | None = None,
+) -> Plan:
+    """The plan of a stored study. A space or evaluator of the user's own must be given again.
+
+    Raises `StudyError` when one is missing or is not the one of the study.
+    """
+    if space is None:
+        if spec.space not in SPACES:
+            raise StudyError(f"the study's space {spec.space!r} is not in the catalogue; give it as space=…")
+        space = SPACES[spec.space](min(spec.image[1:]))
+    data = None if spec.dataset is None else DataSpec.from_json(spec.dataset)
+    if evaluator is None and spec.evaluator != TRAINING:
+        raise StudyError(f"the study's evaluator {spec.evaluator!r} is a function of yours; give it as evaluator=…")
+    judge, _ = _evaluator(evaluator, data or DataSpec("digits"), spec.image, spec.classes)
+    if spec.evaluator not in (TRAINING, judge.key):
+        raise StudyError(f"the study was evaluated by {spec.evaluator!r}, not by {judge.key!r}")
+    return Plan(spec if budget is None else replace(spec, budget=budget), space, judge)
+
+
+def _evaluator(
+    evaluator: Evaluator | Evaluate | None, data: DataSpec, image: tuple[int, int, int], classes: int
+) -> tuple[Evaluator, bool]:
+    if evaluator is None:
+        return TrainingEvaluator(data), True
+    if hasattr(evaluator, "run"):
+        return evaluator, isinstance(evaluator, TrainingEvaluator)
+    if callable(evaluator):
+        return CallableEvaluator(evaluator, image, classes), False
+    raise StudyError(f"evaluator {evaluator!r} is neither a function of an architecture nor an Evaluator")
+
+
+def _recipe(recipe: Recipe | Mapping[str, str] | None, judge: Evaluator, data: DataSpec | None) -> Recipe:
+    if isinstance(recipe, Recipe):
+        return recipe
+    default = Recipe()
+    if data is not None:
+        from nas.data import load
+
+        dataset = load(data)
+        default = Recipe.for_data(len(dataset.train.labels), min(dataset.image[1:]))
+    return default.with_options(recipe) if recipe else default

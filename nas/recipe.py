@@ -1,0 +1,193 @@
+"""`Recipe`: every hyperparameter of training a child, as one frozen value that is hashed into the cache key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, TypeAlias, get_args
+
+from nas.errors import RecipeError, unknown
+
+Optimizer: TypeAlias = Literal["sgd", "adamw"]
+Schedule: TypeAlias = Literal["onecycle", "cosine", "step", "constant"]
+Precision: TypeAlias = Literal["float32", "bf16", "fp16", "auto"]
+
+LARGEST = sys.float_info.max  # so that infinity, NaN and whole numbers beyond it are out of every range
+STEPS = (0.5, 0.75)  # where in training the schedule "step" divides by ten
+YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What one field may hold: a kind, and a range or choices."""
+
+    kind: type
+    low: float = 0.0
+    high: float = LARGEST
+    open_low: bool = False  # whether `low` itself is out
+    choices: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        if self.kind is bool:
+            return "true or false"
+        if self.choices:
+            return f"one of: {', '.join(self.choices)}"
+        noun = "a whole number" if self.kind is int else "a number"
+        low = f"above {self.low:g}" if self.open_low else f"at least {self.low:g}"
+        return f"{noun} {low}" + (f" and at most {self.high:g}" if self.high < LARGEST else "")
+
+    def accepts(self, value: object) -> bool:
+        if self.kind is bool:
+            return isinstance(value, bool)
+        if self.kind is str:
+            return value in self.choices
+        if isinstance(value, bool) or not isinstance(value, int if self.kind is int else (int, float)):
+            return False
+        return (value > self.low if self.open_low else value >= self.low) and value <= self.high
+
+    def read(self, text: str) -> Any:
+        """The value that a text on the command line stands for; ValueError when it stands for none."""
+        text = text.strip()
+        if self.kind is bool:
+            if text.lower() not in YES + NO:
+                raise ValueError(text)
+            return text.lower() in YES
+        return self.kind(text)
+
+
+def _whole(low: int) -> _Rule:
+    return _Rule(int, low)
+
+
+def _real(low: float = 0.0, high: float = LARGEST, *, open_low: bool = False) -> _Rule:
+    return _Rule(float, low, high, open_low)
+
+
+def _one_of(literal: Any) -> _Rule:
+    return _Rule(str, choices=get_args(literal))
+
+
+# In the order of the fields; a test compares the names.
+RULES: dict[str, _Rule] = {
+    "epochs": _whole(1),
+    "batch_size": _whole(2),
+    "optimizer": _one_of(Optimizer),
+    "lr": _real(open_low=True),
+    "schedule": _one_of(Schedule),
+    "warmup": _real(high=1.0),
+    "momentum": _real(high=0.9999),
+    "nesterov": _Rule(bool),
+    "weight_decay": _real(),
+    "decay_norm_and_bias": _Rule(bool),
+    "label_smoothing": _real(high=0.9999),
+    "clip": _real(),
+    "crop": _whole(0),
+    "flip": _Rule(bool),
+    "cutout": _whole(0),
+    "precision": _one_of(Precision),
+    "channels_last": _Rule(bool),
+    "eval_batch_size": _whole(1),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a child is trained. `Recipe.for_data` gives a good one; vary it with `dataclasses.replace`.
+
+    Raises `RecipeError` for a value out of range, naming the field.
+    """
+
+    epochs: int = 10
+    batch_size: int = 128  # images a step, at most: an epoch is cut into batches of one size
+    optimizer: Optimizer = "sgd"
+    lr: float = 0.1  # at its peak
+    schedule: Schedule = "onecycle"
+    warmup: float = 0.2  # share of the steps in which lr rises linearly to its peak
+    momentum: float = 0.9  # of sgd; beta 1 of adamw
+    nesterov: bool = True  # sgd only, and only with momentum
+    weight_decay: float = 5e-4
+    decay_norm_and_bias: bool = False  # whether vectors (norm scales and shifts, biases) decay too
+    label_smoothing: float = 0.0
+    clip: float = 0.0  # largest norm of the gradient; 0: not clipped
+    crop: int = 0  # pixels of padding on each side, from which a random crop is taken
+    flip: bool = False  # mirror half of the images left to right
+    cutout: int = 0  # side of the square that is blanked, in pixels; 0: none
+    precision: Precision = "auto"
+    channels_last: bool = True  # memory layout; the results differ by rounding only
+    eval_batch_size: int = 1024
+
+    def __post_init__(self) -> None:
+        for name, rule in RULES.items():
+            value = getattr(self, name)
+            if not rule.accepts(value):
+                raise RecipeError(f"recipe: {name} must be {rule.allowed}; got {value!r}")
+            if rule.kind is float:  # 1 and 1.0, 0.0 and -0.0 are one recipe and must have one key
+                object.__setattr__(self, name, float(value) + 0.0)
+
+    @property
+    def key(self) -> str:
+        """16 hex characters, from the content alone."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Recipe:
+        """The recipe that `to_json` wrote; a field that is not there has its default.
+
+        Raises `RecipeError` for an unknown field or a value out of range.
+        """
+        for name in document:
+            if name not in RULES:
+                raise RecipeError(unknown("recipe field", name, RULES))
+        return cls(**document)
+
+    def with_options(self, options: Mapping[str, str]) -> Recipe:
+        """This recipe with some fields replaced by texts from a command line, such as `{"lr": "0.1"}`.
+
+        Raises `RecipeError` for an unknown field, or a text that its field cannot have.
+        """
+        values: dict[str, Any] = {}
+        for name, text in options.items():
+            if name not in RULES:
+                raise RecipeError(unknown("recipe field", name, RULES))
+            try:
+                values[name] = RULES[name].read(text)
+            except ValueError:
+                raise RecipeError(f"recipe: {name} must be {RULES[name].allowed}; got {text!r}") from None
+        return replace(self, **values)
+
+    def lr_at(self, step: int, steps: int) -> float:
+        """The learning rate of one step, counted from 0, of `steps` in all.
+
+        Every schedule first rises linearly through `warmup` (Goyal et al. 2017, section 2.2). Then "onecycle" falls
+        linearly to zero (Smith & Topin 2018), "cosine" as half a cosine (Loshchilov & Hutter 2017), "step" is
+        divided by ten at half and at three quarters of all steps (He et al. 2016, section 4.2), "constant" stays.
+        """
+        rising = min(round(self.warmup * steps), steps - 1)
+        if step < rising:
+            return self.lr * (step + 1) / (rising + 1)
+        done = (step - rising) / (steps - rising)
+        if self.schedule == "onecycle":
+            return self.lr * (1 - done)
+        if self.schedule == "cosine":
+            return self.lr * (1 + math.cos(math.pi * done)) / 2
+        if self.schedule == "step":
+            return self.lr * 0.1 ** sum(step >= share * steps for share in STEPS)
+        return self.lr
+
+    @classmethod
+    def for_data(cls, images: int, size: int) -> Recipe:
+        """A short recipe, to rank children by, for so many training images of `size` × `size` pixels.
+
+        `scripts` and a final training want more epochs: `replace(recipe, epochs=...)`.
+        """
+        raise NotImplementedError

@@ -1,0 +1,162 @@
+"""Read-only questions of the dashboard and the command line, answered in light rows.
+
+None of them loads a study's trials whole: at 100,000 trials a page must still come at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, get_args
+
+from sqlalchemy import ColumnElement, func, select
+
+from nas.errors import StoreError, unknown
+from nas.store.records import Kind, State
+from nas.store.store import Store
+from nas.store.tables import epochs, trials
+
+Order = Literal["number", "val_accuracy", "params", "flops", "activations", "memory", "epochs", "finished_at"]
+
+_TOGETHER = 500  # parameters in one statement; databases limit them
+
+
+class Candidate(NamedTuple):
+    """A complete trial as a front sees it."""
+
+    number: int
+    kind: Kind
+    name: str | None
+    val_accuracy: float | None
+    params: int
+    flops: int
+    activations: int
+    memory: int
+
+
+class Progress(NamedTuple):
+    """A trial as a plot over time sees it."""
+
+    number: int
+    kind: Kind
+    state: State
+    val_accuracy: float | None
+    reused: bool
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class Row(NamedTuple):
+    """A trial as a table shows it."""
+
+    number: int
+    kind: Kind
+    name: str | None
+    state: State
+    reason: str | None
+    architecture_key: str
+    val_accuracy: float | None
+    params: int | None
+    flops: int | None
+    activations: int | None
+    memory: int | None
+    epochs: int
+    reused: bool
+    worker: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class CurvePoint(NamedTuple):
+    """One epoch of a trial's learning curve."""
+
+    number: int
+    epoch: int
+    val_accuracy: float | None
+
+
+def _columns(names: tuple[str, ...]) -> list[ColumnElement[Any]]:
+    return [
+        trials.c.reused_from.is_not(None).label("reused") if name == "reused" else trials.c[name]
+        for name in names
+    ]
+
+
+def candidates(store: Store, study_id: int) -> list[Candidate]:
+    """The complete trials of a study, children and baselines, in number order."""
+    statement = (
+        select(*_columns(Candidate._fields))
+        .where(trials.c.study_id == study_id, trials.c.state == "complete")
+        .order_by(trials.c.number)
+    )
+    with store.database.read() as connection:
+        return [Candidate._make(row) for row in connection.execute(statement)]
+
+
+def metric(store: Store, study_id: int, name: str) -> dict[int, float | None]:
+    """One final metric of each complete trial, by number; None where it was not measured or not finite."""
+    statement = (
+        select(trials.c.number, trials.c.metrics[name].as_float())
+        .where(trials.c.study_id == study_id, trials.c.state == "complete")
+        .order_by(trials.c.number)
+    )
+    with store.database.read() as connection:
+        return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def progress(store: Store, study_id: int) -> list[Progress]:
+    """Every trial of a study in number order, with its accuracy and times."""
+    statement = (
+        select(*_columns(Progress._fields)).where(trials.c.study_id == study_id).order_by(trials.c.number)
+    )
+    with store.database.read() as connection:
+        return [Progress._make(row) for row in connection.execute(statement)]
+
+
+def page(
+    store: Store,
+    study_id: int,
+    *,
+    state: State | None = None,
+    kind: Kind | None = None,
+    order: Order = "number",
+    descending: bool = False,
+    limit: int = 100,
+    offset: int = 0,
+) -> tuple[list[Row], int]:
+    """One page of a study's trials, and how many there are on all pages; unknown values come last."""
+    if order not in get_args(Order):
+        raise StoreError(unknown("column to sort by", order, get_args(Order)))
+    conditions: list[ColumnElement[bool]] = [trials.c.study_id == study_id]
+    if state is not None:
+        conditions.append(trials.c.state == state)
+    if kind is not None:
+        conditions.append(trials.c.kind == kind)
+    column = trials.c[order]
+    # "IS NULL" first: databases differ in where they sort NULL.
+    by = [] if order == "number" else [column.is_(None), column.desc() if descending else column]
+    by.append(trials.c.number.desc() if descending and order == "number" else trials.c.number)
+    with store.database.read() as connection:
+        total = connection.execute(select(func.count()).select_from(trials).where(*conditions)).scalar_one()
+        found = connection.execute(
+            select(*_columns(Row._fields)).where(*conditions).order_by(*by).limit(limit).offset(offset)
+        )
+        return [Row._make(row) for row in found], total
+
+
+def learning_curves(store: Store, study_id: int, numbers: Sequence[int]) -> list[CurvePoint]:
+    """The learning curves of some trials of a study, by number and epoch; a reused trial has its source's."""
+    found: list[CurvePoint] = []
+    wanted = sorted(set(numbers))
+    with store.database.read() as connection:
+        for first in range(0, len(wanted), _TOGETHER):
+            statement = (
+                select(trials.c.number, epochs.c.epoch, epochs.c.val_accuracy)
+                .join_from(
+                    trials, epochs, epochs.c.trial_id == func.coalesce(trials.c.reused_from, trials.c.id)
+                )
+                .where(trials.c.study_id == study_id, trials.c.number.in_(wanted[first : first + _TOGETHER]))
+                .order_by(trials.c.number, epochs.c.epoch)
+            )
+            found.extend(CurvePoint(*row) for row in connection.execute(statement))
+    return found

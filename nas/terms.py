@@ -1,0 +1,62 @@
+"""`Terms`: what a search works under, and what they make of an architecture: a priced trial to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from nas.controllers import Controller
+from nas.objectives import Constraint, Objective
+from nas.recipe import Recipe
+from nas.store import NewTrial
+from searchspaces import Architecture, InvalidArchitecture, Space, price
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a search works under, as objects (a `StudySpec` says the same in names)."""
+
+    space: Space
+    controller: Controller
+    objectives: Sequence[Objective]
+    constraints: Sequence[Constraint]
+    evaluator_key: str
+    image: tuple[int, int, int]
+    classes: int
+    recipe: Recipe
+    seed: int
+    budget: int
+    baselines: Mapping[str, Architecture] = field(default_factory=dict)
+
+    def draft(self, architecture: Architecture, kind: Literal["child", "baseline"]) -> NewTrial:
+        """The row of a trial to be: priced, and infeasible with the reason where it may not be trained.
+
+        Constraints are for children only: a baseline is there to be compared with.
+        """
+        new = NewTrial(
+            architecture_key=architecture.key,
+            architecture=architecture.to_json(),
+            graph_key=None,
+            evaluator_key=self.evaluator_key,
+            recipe_key=self.recipe.key,
+            recipe=self.recipe.to_json(),
+            seed=self.seed,
+            kind=kind,
+        )
+        try:
+            graph = architecture.draw(self.image, self.classes)
+        except InvalidArchitecture as error:
+            return replace(new, state="infeasible", reason=str(error))
+        cost = price(graph)
+        new = replace(
+            new,
+            graph_key=graph.key,
+            params=cost.params,
+            flops=cost.flops,
+            activations=cost.activations,
+            memory=cost.memory,
+        )
+        exact = cost.to_json()
+        broken = [str(rule) for rule in self.constraints if kind == "child" and not rule.holds(exact)]
+        return replace(new, state="infeasible", reason=f"breaks {', '.join(broken)}") if broken else new

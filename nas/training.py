@@ -1,0 +1,248 @@
+"""`train`: one child, one recipe, one seed; yields a metrics dict an epoch. `measure`: accuracy on any split."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.augmentation import Moves, cut_out, shift
+from nas.data import Dataset, Split
+from nas.errors import RecipeError, TrainingError
+from nas.placement import Part, Placed, place, place_split
+from nas.recipe import Recipe
+
+# Parts of the messages that PyTorch gives a RuntimeError for, where it has no OutOfMemoryError.
+ALLOCATION_FAILURES = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")
+
+
+def train(
+    module: nn.Module, data: Dataset | Placed, recipe: Recipe, *, seed: int, device: torch.device
+) -> Iterator[dict[str, float]]:
+    """Train `module` in place, on `device`; yields after every epoch.
+
+    The metrics: `epoch` (from 1), `train_loss` (mean over the epoch's steps, with augmentation and smoothing),
+    `val_loss`, `val_accuracy` (fraction; both absent when there is no validation split), `seconds` (of this
+    epoch). All but `seconds` are the same for the same seed on the same device. An epoch is cut into batches of one
+    size, at most `batch_size`: what does not divide (fewer images than steps) is left out, other images each
+    epoch. Raises `TrainingError` when the loss is not finite, or memory runs out.
+    """
+    child = None
+    for epoch in range(1, recipe.epochs + 1):
+        with _memory(f"in epoch {epoch}", recipe, device):
+            if child is None:
+                child = _Child(module, data, recipe, seed, device)
+            metrics = child.epoch(epoch)
+        yield metrics
+
+
+def measure(
+    module: nn.Module, split: Split, data: Dataset | Placed, recipe: Recipe, *, device: torch.device
+) -> dict[str, float]:
+    """`loss` and `accuracy` (fraction) of a trained module on a split, normalised as the training images of `data`.
+
+    Raises `TrainingError` when memory runs out.
+    """
+    with _memory("while measuring", recipe, device):
+        placed = data if isinstance(data, Placed) else place(data, device)
+        part = place_split(split, device)
+        sums = _Measure(module.to(device), placed, recipe).sums(part)
+        loss, accuracy = (sums / len(part)).tolist()
+    return {"loss": loss, "accuracy": accuracy}
+
+
+class _Measure:
+    """Forward passes without gradients, and what all forward passes share."""
+
+    def __init__(self, module: nn.Module, placed: Placed, recipe: Recipe) -> None:
+        self.module, self.placed, self.recipe = module, placed, recipe
+        self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.narrow = narrow_type(recipe, placed.device)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        if self.narrow is None:
+            return nullcontext()
+        return torch.autocast(self.placed.device.type, self.narrow)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) normalised to (N, classes) in float32."""
+        with self.autocast():
+            output = self.module(images.contiguous(memory_format=self.layout))
+        if not isinstance(output, Tensor):
+            # The place for auxiliary outputs: their losses are to be added, by a weight of the recipe.
+            raise TrainingError(f"the network gives {type(output).__name__}, not one tensor of logits")
+        return output.float()
+
+    def sums(self, part: Part) -> Tensor:
+        """(2,): the summed loss, and the number of images whose class is found, on the device."""
+        self.module.eval()
+        total = torch.zeros(2, dtype=torch.float64, device=self.placed.device)
+        with torch.inference_mode():
+            for start in range(0, len(part), self.recipe.eval_batch_size):
+                images, labels = part.take(slice(start, start + self.recipe.eval_batch_size))
+                logits = self.logits(self.placed.normalised(images))
+                loss = functional.cross_entropy(logits, labels, reduction="sum")
+                total += torch.stack((loss, (logits.argmax(1) == labels).sum()))
+        return total
+
+
+class _Child(_Measure):
+    """A module in training: what is kept from epoch to epoch."""
+
+    def __init__(
+        self, module: nn.Module, data: Dataset | Placed, recipe: Recipe, seed: int, device: torch.device
+    ) -> None:
+        placed = data if isinstance(data, Placed) else place(data, device)
+        super().__init__(module.to(device), placed, recipe)
+        if recipe.channels_last:
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.rng = torch.Generator().manual_seed(seed)
+        self.size = batch_of(len(placed.train), recipe.batch_size)
+        self.steps = len(placed.train) // self.size
+        self.parameters = [p for p in module.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(self.parameters, recipe)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.narrow == torch.float16)
+
+    def epoch(self, number: int) -> dict[str, float]:
+        """Train one epoch and measure."""
+        start = time.perf_counter()
+        with _reproducible(self.placed.device, int(torch.randint(2**62, (), generator=self.rng))):
+            loss_sum = self._steps((number - 1) * self.steps)
+            sums = self.sums(self.placed.validation)
+        # The one moment in an epoch when the host waits for the device.
+        train_loss, val_loss, found = torch.cat((loss_sum.double(), sums)).tolist()
+        metrics: dict[str, float] = {"epoch": number, "train_loss": train_loss / self.steps}
+        self._check(metrics["train_loss"], "loss", number)
+        images = len(self.placed.validation)
+        if images:
+            metrics |= {"val_loss": val_loss / images, "val_accuracy": found / images}
+            self._check(metrics["val_loss"], "validation loss", number)
+        return metrics | {"seconds": time.perf_counter() - start}
+
+    def _steps(self, done: int) -> Tensor:
+        """All steps of an epoch after so many steps; gives the summed loss (1,)."""
+        self.module.train()
+        recipe, placed, optimizer = self.recipe, self.placed, self.optimizer
+        count = self.steps * self.size
+        _, _, height, width = placed.train.images.shape
+        order = placed.train.nearby(torch.randperm(len(placed.train), generator=self.rng)[:count])
+        moves = Moves.draw(count, height, width, recipe, self.rng).to(placed.device)
+        loss_sum = torch.zeros(1, device=placed.device)
+        for step in range(self.steps):
+            which = slice(step * self.size, (step + 1) * self.size)
+            images, labels = placed.train.take(order[which])
+            images = placed.normalised(shift(images, moves[which], recipe.crop))
+            images = cut_out(images, moves[which], recipe.cutout)
+            loss = functional.cross_entropy(self.logits(images), labels, label_smoothing=recipe.label_smoothing)
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.lr_at(done + step, recipe.epochs * self.steps)
+            optimizer.zero_grad()
+            self._backward(loss)
+            loss_sum += loss.detach()
+        return loss_sum
+
+    def _backward(self, loss: Tensor) -> None:
+        if not self.scaler.is_enabled():
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._clip()
+            self.optimizer.step()
+            return
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.unscale_(self.optimizer)
+        self._clip()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def _clip(self) -> None:
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
+
+    def _check(self, loss: float, what: str, epoch: int) -> None:
+        if not math.isfinite(loss):
+            became = "NaN" if math.isnan(loss) else "infinite"
+            raise TrainingError(
+                f"{what} became {became} in epoch {epoch} (lr {self.recipe.lr:g}, {self.recipe.optimizer}); "
+                "lower lr, or raise warmup, or set clip"
+            )
+
+
+def batch_of(images: int, largest: int) -> int:
+    """The one size that an epoch of so many images is cut into: as near below `largest` as wastes the fewest.
+
+    At least two, since batch normalisation cannot do with one. Raises `TrainingError` for fewer than two images.
+    """
+    if images < 2:
+        raise TrainingError(f"training needs at least 2 images; the dataset has {images}")
+    steps = math.ceil(images / largest)
+    return max(2, images // steps)
+
+
+def make_optimizer(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimizer of a recipe; scales, shifts and biases are vectors, and do not decay unless the recipe says so."""
+    matrices = [p for p in parameters if p.ndim > 1 or recipe.decay_norm_and_bias]
+    vectors = [p for p in parameters if p.ndim <= 1 and not recipe.decay_norm_and_bias]
+    groups = [
+        {"params": group, "weight_decay": decay}
+        for group, decay in ((matrices, recipe.weight_decay), (vectors, 0.0))
+        if group
+    ]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999))
+    nesterov = recipe.nesterov and recipe.momentum > 0
+    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov)
+
+
+def narrow_type(recipe: Recipe, device: torch.device) -> torch.dtype | None:
+    """The type that autocast computes in, None for float32. Raises `RecipeError` for fp16 without a GPU.
+
+    "auto" is float32 on a CPU: narrow types gain nothing there for small networks, where they exist at all.
+    """
+    if recipe.precision == "float32" or (recipe.precision == "auto" and device.type != "cuda"):
+        return None
+    if recipe.precision == "fp16" and device.type == "cpu":
+        raise RecipeError("recipe: precision fp16 needs a GPU; on a CPU use auto, float32 or bf16")
+    if recipe.precision == "fp16":
+        return torch.float16
+    if recipe.precision == "bf16" or torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float16
+
+
+@contextmanager
+def _reproducible(device: torch.device, seed: int) -> Iterator[None]:
+    """Global generators (dropout reads them) seeded in here and restored after; no random choice of GPU kernels."""
+    gpus = [device] if device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(gpus),
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True),
+    ):
+        torch.default_generator.manual_seed(seed)
+        if gpus:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _memory(when: str, recipe: Recipe, device: torch.device) -> Iterator[None]:
+    """Turn whatever PyTorch raises when memory runs out into a `TrainingError`."""
+    try:
+        yield
+        return
+    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        if not known and not any(text in str(error) for text in ALLOCATION_FAILURES):
+            raise
+    # Raised out here, so that it does not hold the frames, and with them the tensors, of the error it comes from.
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    raise TrainingError(
+        f"out of memory on {device} {when}, with batch_size {recipe.batch_size} and eval_batch_size "
+        f"{recipe.eval_batch_size}; lower them, or bound the children's memory by a constraint"
+    )

@@ -1,0 +1,72 @@
+"""The key of a graph: a name that does not depend on how the computation was written down."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from searchspaces.graph import Node
+
+Marks = dict[int, str]
+
+
+def canonical_key(nodes: Sequence[Node], outputs: Mapping[str, int]) -> str:
+    """32 hex digits derived from the graph's canonical form: every node that reaches an output, with what it takes.
+
+    The form orders the nodes by marks that come from the wiring alone. Nodes that stay alike are told apart one at
+    a time (individualisation and refinement, McKay 1981). The form is the whole graph, so two computations never
+    share a key.
+    """
+    used = _reaching(nodes, outputs)
+    texts = {index: repr(nodes[index].operation) for index in used}
+    marks = {index: texts[index] for index in used}
+    for name, index in sorted(outputs.items()):
+        marks[index] += f" -> {name}"
+    classes = 0
+    while True:
+        marks = _refine(nodes, marks)
+        counts = Counter(marks.values())
+        if len(counts) == len(used):
+            break
+        if len(counts) == classes:  # the wiring says no more: these are mirror images, so any of them may be first
+            alike = min(mark for mark, count in counts.items() if count > 1)
+            marks[next(index for index in used if marks[index] == alike)] += " first"
+        classes = len(counts)
+    number = {index: place for place, index in enumerate(sorted(used, key=marks.__getitem__))}
+    lines = [f"{name}={number[index]}" for name, index in sorted(outputs.items())]
+    for index in number:
+        feeds = [number[feed] for feed in nodes[index].inputs]
+        lines.append(f"{texts[index]}{sorted(feeds) if nodes[index].operation.commutative else feeds}")
+    return _digest(lines, 16)
+
+
+def _reaching(nodes: Sequence[Node], outputs: Mapping[str, int]) -> list[int]:
+    """The nodes that an output depends on, in their order."""
+    used = set(outputs.values())
+    for index in range(len(nodes) - 1, -1, -1):
+        if index in used:
+            used.update(nodes[index].inputs)
+    return sorted(used)
+
+
+def _refine(nodes: Sequence[Node], marks: Marks) -> Marks:
+    """Each mark digested with the marks of everything above the node, then with those of everything below it."""
+    above: Marks = {}
+    for index, mark in marks.items():
+        feeds = [above[feed] for feed in nodes[index].inputs]
+        above[index] = _digest([mark, *(sorted(feeds) if nodes[index].operation.commutative else feeds)])
+    readers: dict[int, list[str]] = {index: [] for index in marks}
+    refined: Marks = {}
+    for index in reversed(marks):
+        refined[index] = _digest([above[index], *sorted(readers[index])])
+        for place, feed in enumerate(nodes[index].inputs):
+            commutes = nodes[index].operation.commutative
+            readers[feed].append(refined[index] if commutes else f"{refined[index]}:{place}")
+    return {index: refined[index] for index in marks}
+
+
+def _digest(texts: Sequence[str], size: int = 12) -> str:
+    return blake2b("|".join(texts).encode(), digest_size=size).hexdigest()

@@ -1,0 +1,324 @@
+"""The search loop: what is trained, what is not, what is told, and that a resumed study is the same study."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nas
+from nas.controllers import CONTROLLERS
+from nas.errors import StoreError, StudyError
+from nas.executors import Driver
+from nas.plan import make_plan
+from nas.store import Store, open_store
+from nas.study import Loop
+from searchspaces import Architecture, OneOf, Space, price
+from searchspaces.mobilenet import Separable
+from searchspaces.resnet import CIFAR_STEM, resnet
+
+IMAGE = (1, 8, 8)
+
+
+def score(architecture: Architecture) -> float:
+    """A made-up accuracy that grows with the network and has some grain, the same in every process."""
+    flops = price(architecture.draw(IMAGE, 10)).flops
+    grain = random.Random(architecture.key).random()
+    return 0.5 + 0.4 * flops / (flops + 2e6) + 0.05 * grain
+
+
+class Judge:
+    """An evaluator that counts what it trains and can break on purpose."""
+
+    key = "judge"
+    image, classes = IMAGE, 10
+
+    def __init__(self, break_at: int | None = None, error: type[BaseException] = KeyboardInterrupt) -> None:
+        self.trained: list[str] = []
+        self.break_at, self.error = break_at, error
+
+    def run(self, architecture: Architecture, recipe: Any, seed: int) -> Iterator[dict[str, float]]:
+        self.trained.append(architecture.key)
+        for epoch in (1, 2):
+            if len(self.trained) == self.break_at and epoch == 2:
+                raise self.error("broken on purpose")
+            yield {"epoch": epoch, "val_accuracy": score(architecture) * epoch / 2}
+
+
+def children(study: nas.Study) -> list[str]:
+    return [trial.architecture_key for trial in study.trials if trial.kind == "child"]
+
+
+def run(judge: Judge, **options: Any) -> nas.Study:
+    settings: dict[str, Any] = {"space": "resnext", "evaluator": judge, "budget": 12, "baselines": "none"}
+    return nas.search(**{**settings, **options})
+
+
+@pytest.mark.parametrize("controller", CONTROLLERS)
+def test_same_seed_same_children_in_the_same_order(controller: str) -> None:
+    first, second = (run(Judge(), controller=controller, seed=3) for _ in range(2))
+    assert children(first) == children(second)
+    assert children(first) != children(run(Judge(), controller=controller, seed=4))
+
+
+def test_budget_counts_trained_children_and_each_is_trained_once() -> None:
+    judge = Judge()
+    study = run(judge, budget=30, controller="nsga2")
+    assert len(judge.trained) == 30
+    assert max(Counter(judge.trained).values()) == 1
+    assert sum(trial.state == "complete" and trial.reused_from is None for trial in study.trials) == 30
+
+
+def test_known_children_are_answered_across_studies_and_do_not_use_the_budget(tmp_path: Path) -> None:
+    first, second = Judge(), Judge()
+    run(first, storage=tmp_path / "nas.db", seed=1, controller="random")
+    again = run(second, storage=tmp_path / "nas.db", seed=1, controller="random")
+    assert not set(first.trained) & set(second.trained)
+    assert len(second.trained) == 12
+    reused = [trial for trial in again.trials if trial.reused_from is not None]
+    assert [trial.architecture_key for trial in reused[:12]] == first.trained
+    assert all(trial.val_accuracy is not None for trial in reused)
+
+
+def test_a_child_that_breaks_a_constraint_is_never_trained() -> None:
+    judge = Judge()
+    study = run(judge, constraints=["flops<=1M"], controller="random", budget=10)
+    broken = [trial for trial in study.trials if trial.state == "infeasible"]
+    assert broken
+    assert all(trial.flops is not None and trial.flops > 1e6 for trial in broken)
+    assert "flops<=1M" in (broken[0].reason or "")
+    assert not {trial.architecture_key for trial in broken} & set(judge.trained)
+    assert all((trial.flops or 0) <= 1e6 for trial in study.trials if trial.state == "complete")
+
+
+def test_constraints_that_nothing_meets_end_with_a_word() -> None:
+    plan = make_plan("resnext", evaluator=Judge(), constraints=["flops<=1"], controller="random", baselines="none")
+    with open_store(None) as store:
+        loop = plan.run(store, store.create_study("s", plan.spec.to_json()), None)
+    assert loop.trained == 0
+    assert "loosen the constraints" in loop.ended_because
+
+
+def test_a_failing_child_fails_alone() -> None:
+    judge = Judge(break_at=3, error=ValueError)
+    study = run(judge)
+    states = Counter(trial.state for trial in study.trials)
+    assert states["failed"] == 1
+    assert states["complete"] == 11
+    (failed,) = [trial for trial in study.trials if trial.state == "failed"]
+    assert "broken on purpose" in (failed.reason or "")
+
+
+def test_a_result_without_a_number_is_a_failure() -> None:
+    def evaluate(architecture: Architecture) -> dict[str, float]:
+        return {"accuracy": float("nan")}
+
+    study = nas.search("resnext", evaluator=evaluate, image=IMAGE, budget=3, baselines="none", controller="random")
+    assert {trial.state for trial in study.trials} == {"failed"}
+    assert study.front == []
+    assert study.best is None
+
+
+def test_a_space_with_few_points_ends_when_all_are_known() -> None:
+    template = resnet(Separable(), (OneOf("a", (1, 2)), OneOf("b", (1, 2))), (8, 16), CIFAR_STEM)
+    judge = Judge()
+    study = nas.search(Space("few", template), evaluator=judge, budget=50, controller="random")
+    assert len(judge.trained) == 4
+    assert len(study.front) >= 1
+
+
+@pytest.mark.parametrize("controller", CONTROLLERS)
+@pytest.mark.parametrize("break_at", [1, 5, 11])
+def test_resumed_after_ctrl_c_it_is_the_same_study(tmp_path: Path, controller: str, break_at: int) -> None:
+    whole = run(Judge(), controller=controller, seed=7)
+    judge = Judge(break_at=break_at)
+    with pytest.raises(KeyboardInterrupt):
+        run(judge, controller=controller, seed=7, storage=tmp_path / "nas.db", name="s")
+    before = list(judge.trained[:-1])  # the last one was interrupted
+    rest = Judge()
+    study = nas.resume("s", tmp_path / "nas.db", evaluator=rest)
+    assert children(study) == children(whole)
+    assert [trial.val_accuracy for trial in study.trials] == [trial.val_accuracy for trial in whole.trials]
+    assert not set(before) & set(rest.trained)
+    assert len(before) + len(rest.trained) == 12
+
+
+class Shuffled:
+    """An executor that keeps several children in flight and lets them end in a seeded random order."""
+
+    slots = 4
+
+    def __init__(self, judge: Judge, seed: int, stop_after: int | None = None) -> None:
+        self.judge, self.rng, self.stop_after = judge, random.Random(seed), stop_after
+
+    def run(self, driver: Driver) -> None:
+        flying: list[tuple[int, Iterator[dict[str, float]]]] = []
+        ended = 0
+        while not (driver.done and not flying):
+            while len(flying) < self.slots and (job := driver.next()) is not None:
+                driver.started(job.id, "here")
+                architecture = Architecture.from_json(job.architecture)
+                flying.append((job.id, self.judge.run(architecture, None, job.seed)))
+            number, epochs = flying.pop(self.rng.randrange(len(flying)))
+            for metrics in epochs:
+                driver.epoch(number, metrics)
+            ended += 1
+            if ended == self.stop_after:
+                raise KeyboardInterrupt
+            driver.finished(number)
+
+
+def in_parallel(store: Store, judge: Judge, controller: str, stop_after: int | None = None) -> Loop:
+    template = resnet(
+        Separable(), (OneOf("a", (1, 2, 3)), OneOf("b", (1, 2, 3))), (OneOf("w", (8, 16)), 16), CIFAR_STEM
+    )
+    plan = make_plan(Space("small", template), evaluator=judge, controller=controller, budget=14, baselines="none")
+    fresh = not store.studies()
+    study = store.create_study("s", plan.spec.to_json()) if fresh else store.study("s")
+    loop = Loop(store, study, plan.terms)
+    if not fresh:
+        loop.replay()
+    Shuffled(judge, 0, stop_after).run(loop)
+    return loop
+
+
+@pytest.mark.parametrize("controller", CONTROLLERS)
+@pytest.mark.parametrize("stop_after", [1, 4, 9])
+def test_in_flight_together_nothing_is_lost_or_trained_twice(controller: str, stop_after: int) -> None:
+    first, second = Judge(), Judge()
+    with open_store(None) as store:
+        with pytest.raises(KeyboardInterrupt):
+            in_parallel(store, first, controller, stop_after)
+        done = {trial.architecture_key for trial in store.trials(1, state="complete")}
+        in_parallel(store, second, controller)
+        trials = store.trials(1)
+        assert not done & set(second.trained)
+        own = [trial for trial in trials if trial.state == "complete" and trial.reused_from is None]
+        assert len({trial.graph_key for trial in own}) == len(own) == 14
+        assert all(trial.ended for trial in trials)
+        positions = [p for trial in trials for p in (trial.asked, trial.told) if p is not None]
+        assert sorted(positions) == list(range(len(positions)))  # every ask and tell, once
+
+
+def test_a_network_in_flight_is_not_trained_a_second_time() -> None:
+    judge = Judge()
+    with open_store(None) as store:
+        in_parallel(store, judge, "nsga2")
+        assert max(Counter(judge.trained).values()) == 1
+
+
+def test_resume_refuses_another_space(tmp_path: Path) -> None:
+    def template(values: tuple[int, ...]) -> Architecture:
+        return resnet(Separable(), (OneOf("a", values), 1), (8, 16), CIFAR_STEM)
+
+    judge = Judge(break_at=3)
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        nas.search(
+            Space("mine", template((1, 2, 3, 4))),
+            evaluator=judge,
+            storage=tmp_path / "a.db",
+            name="s",
+            controller="random",
+        )
+    with pytest.raises(StudyError, match="give it as space"):
+        nas.resume("s", tmp_path / "a.db", evaluator=Judge())
+    with pytest.raises(StudyError, match="another space"):
+        other = Space("mine", resnet(Separable(), (OneOf("b", (1, 2, 3, 4)), 1), (8, 16), CIFAR_STEM))
+        nas.resume("s", tmp_path / "a.db", evaluator=Judge(), space=other)
+
+
+def test_a_larger_budget_goes_on_and_a_smaller_is_refused(tmp_path: Path) -> None:
+    run(Judge(), storage=tmp_path / "a.db", name="s", seed=2)
+    more = Judge()
+    study = nas.resume("s", tmp_path / "a.db", evaluator=more, budget=20)
+    assert len(more.trained) == 8
+    assert children(study) == children(run(Judge(), budget=20, seed=2))
+    with pytest.raises(StudyError, match="below the study's 20"):
+        nas.resume("s", tmp_path / "a.db", evaluator=Judge(), budget=5)
+
+
+def test_baselines_are_trained_once_and_lie_beside_the_front(tmp_path: Path) -> None:
+    judge = Judge()
+    study = run(judge, baselines="auto", storage=tmp_path / "a.db")
+    names = [trial.name for trial in study.trials if trial.kind == "baseline"]
+    assert {"resnext29_8x2d", "resnet20"} <= set(names)
+    assert any("mobilenet" in str(name) for name in names)
+    assert set(study.baselines()) == set(names)
+    again = Judge()
+    run(again, baselines="auto", storage=tmp_path / "a.db", budget=1)
+    assert len(again.trained) == 1
+
+
+def test_the_front_is_what_nothing_dominates() -> None:
+    study = run(Judge(), baselines="auto", budget=25, controller="random")
+    complete = [trial for trial in study.trials if trial.state == "complete"]
+    values = {trial.number: study.values(trial) for trial in complete}
+
+    def dominated(number: int) -> bool:
+        accuracy, flops = values[number]
+        return any(a >= accuracy and f <= flops and (a, f) != (accuracy, flops) for a, f in values.values())
+
+    assert {trial.number for trial in study.front} == {number for number in values if not dominated(number)}
+    for name, numbers in study.baselines().items():
+        (own,) = [values[trial.number] for trial in complete if trial.name == name]
+        assert all(values[n][0] >= own[0] and values[n][1] <= own[1] for n in numbers)
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"space": "resnxt"}, "did you mean 'resnext'"),
+    ({"controller": "randm"}, "did you mean 'random'"),
+    ({"executor": "rai"}, "did you mean 'ray'"),
+    ({"objectives": []}, "at least one"),
+    ({"objectives": ["accuracy", "accuracy"]}, "each once"),
+    ({"baselines": "resnet21"}, "did you mean 'resnet20'|'resnet"),
+    ({"budget": -1}, "budget -1"),
+    ({"evaluator": 3}, "neither a function"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD)
+def test_bad_words_are_refused_before_anything_runs(options: dict[str, Any], message: str) -> None:
+    judge = Judge()
+    with pytest.raises(nas.NasError, match=message):
+        run(judge, **options)
+    assert judge.trained == []
+
+
+def test_a_name_is_taken_only_once(tmp_path: Path) -> None:
+    run(Judge(), storage=tmp_path / "a.db", name="s", budget=1)
+    with pytest.raises(StoreError, match="nas resume s"):
+        run(Judge(), storage=tmp_path / "a.db", name="s", budget=1)
+
+
+def test_a_function_is_an_evaluator_and_its_metrics_objectives() -> None:
+    def evaluate(architecture: Architecture) -> dict[str, float]:
+        return {"accuracy": score(architecture), "latency": 1.0 / len(architecture.stages[0].block.__class__.__name__)}
+
+    study = nas.search(
+        "mobilenet",
+        evaluator=evaluate,
+        image=IMAGE,
+        budget=5,
+        objectives=["accuracy", "latency:min"],
+        baselines="none",
+        controller="random",
+    )
+    assert [len(study.values(trial)) for trial in study.trials] == [2] * 5
+
+
+def test_an_observer_sees_every_end() -> None:
+    class Watcher:
+        def __init__(self) -> None:
+            self.seen: Counter[str] = Counter()
+
+        def changed(self, loop: Loop, trial: Any) -> None:
+            self.seen[trial.state] += 1
+
+    watcher = Watcher()
+    run(Judge(), observer=watcher, budget=4, controller="random")
+    assert watcher.seen["complete"] == 4
+    assert watcher.seen["running"] >= 4
