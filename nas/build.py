@@ -1,7 +1,7 @@
 """From the symbolic graph to a torch module: `build(graph, seed)` gives a `torch.fx.GraphModule`.
 
 The module's readable forward has one line a node; its parameters have the nodes' hierarchical names and stand
-in the order in which they were drawn. It can be pickled, scripted, traced and exported like any module.
+in the order in which they were drawn. It can be pickled and exported like any module.
 """
 
 from __future__ import annotations
@@ -84,6 +84,14 @@ def build(graph: Graph, seed: int) -> fx.GraphModule:
     Takes (N, C, H, W), gives (N, classes); with auxiliary outputs, a dict of outputs by name. Raises
     `StudyError` for a primitive that has no module.
     """
+    with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global generator as they are made
+        torch.default_generator.manual_seed(seed)
+        module = _assemble(graph)
+    initialise(module, seed)
+    return module
+
+
+def _assemble(graph: Graph) -> fx.GraphModule:
     root = nn.Module()
     traced = fx.Graph()
     values: list[fx.Node] = []
@@ -109,9 +117,7 @@ def build(graph: Graph, seed: int) -> fx.GraphModule:
             raise StudyError(f"{node.name}: operation {kind.__name__} has no module; add it in nas.build")
     results = {name: values[index] for name, index in graph.outputs.items()}
     traced.output(results if len(results) > 1 else results[MAIN])
-    module = fx.GraphModule(root, traced, "Network")
-    initialise(module, seed)
-    return module
+    return fx.GraphModule(root, traced, "Network")
 
 
 def initialise(module: nn.Module, seed: int) -> None:

@@ -6,6 +6,7 @@ NasError
 ├── TrainingError      a child that cannot be trained to its end (NaN loss, out of memory)
 ├── ObjectiveError     an objective or constraint that cannot be understood
 ├── ControllerError    a controller that is unknown or cannot go on
+│   └── SpaceExhausted     every point of the space was proposed (nas.controllers)
 ├── ExecutorError      no place to run children
 ├── StoreError         a database that cannot be opened, or a study that is not there
 └── StudyError         a search that cannot start or go on

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol, SupportsFloat
 
-from nas.data import DataSpec, Dataset, load
+from nas.data import Dataset, DataSpec, load
 from nas.errors import TrainingError
 from nas.recipe import Recipe
 from searchspaces import Architecture
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 ACCURACY = "val_accuracy"
 AUTO = "auto"
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's malloc.h
+LONGEST = 80  # characters of a value that an error shows
 
 
 class Evaluator(Protocol):
@@ -66,7 +71,11 @@ class TrainingEvaluator:
     @property
     def data(self) -> Dataset:
         """The dataset. Raises `DataError`."""
-        return _data(json.dumps(self.spec.to_json(), sort_keys=True))
+        return _data(self._document)
+
+    @property
+    def _document(self) -> str:
+        return json.dumps(self.spec.to_json(), sort_keys=True)
 
     @property
     def key(self) -> str:
@@ -86,17 +95,19 @@ class TrainingEvaluator:
     def run(self, architecture: Architecture, recipe: Recipe, seed: int) -> Iterator[dict[str, float]]:
         """Draw, build and train; the metrics are those of `nas.training.train`."""
         from nas.build import build
-        from nas.training import train, train_lightly
+        from nas.training import train
 
         device = find_device(self.device)
-        placed = _placed(json.dumps(self.spec.to_json(), sort_keys=True), str(device))
-        module = build(architecture.draw(self.image, self.classes), seed)
-        with train_lightly(device, self.threads):
+        with _threads(self.threads):
+            if device.type == "cpu":
+                keep_freed_memory()
+            placed = _placed(self._document, str(device))
+            module = build(architecture.draw(self.image, self.classes), seed)
             yield from train(module, placed, recipe, seed=seed, device=device)
 
 
 def find_device(name: str) -> torch.device:
-    """The torch device of a name; "auto" is the GPU where there is one. Raises `TrainingError` if there is none such."""
+    """The torch device of a name; "auto" is the GPU where there is one. Raises `TrainingError`."""
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -114,12 +125,43 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """PyTorch's CPU threads in here; as they were after."""
+    import torch
+
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if count is not None:
+            torch.set_num_threads(before)
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Let the C library keep what PyTorch frees in this process; whether it could be told so (glibc only).
+
+    By default every tensor of a megabyte is mapped and unmapped by the kernel anew. To fill such pages took a
+    quarter of a small child's training time on a CPU. The price is that a process stays at its largest size.
+    """
+    if sys.platform != "linux":
+        return False
+    library = ctypes.CDLL(None)
+    try:
+        return bool(library.mallopt(M_MMAP_THRESHOLD, 2**25) and library.mallopt(M_TRIM_THRESHOLD, 2**30))
+    except AttributeError:  # another C library
+        return False
+
+
 @cache
 def _data(document: str) -> Dataset:
     return load(DataSpec.from_json(json.loads(document)))
 
 
-@cache
+@lru_cache(maxsize=1)  # a GPU need not hold two datasets
 def _placed(document: str, device: str) -> Placed:
     import torch
 
@@ -145,32 +187,66 @@ class CallableEvaluator:
     @property
     def key(self) -> str:
         """The name, and the function's qualified name."""
-        home = self.function if hasattr(self.function, "__qualname__") else type(self.function)
+        function: Any = self.function
+        while isinstance(function, partial):
+            function = function.func
+        home = function if hasattr(function, "__qualname__") else type(function)
         qualified = f"{home.__module__}.{home.__qualname__}"
         return qualified if self.name is None else f"{self.name}:{qualified}"
 
     def run(self, architecture: Architecture, recipe: Recipe, seed: int) -> Iterator[dict[str, float]]:
         """What the function gives, as metrics. Raises `TrainingError` when it gives something else."""
         given = self.function(architecture)
-        if isinstance(given, Iterable) and not isinstance(given, (Mapping, str, bytes)) and not _is_number(given):
-            epochs = 0
-            for epochs, item in enumerate(given, 1):
-                yield self._metrics(item, epochs)
-            if not epochs:
-                raise self._error("gave no epoch: its iterator is empty")
-        else:
+        if isinstance(given, Mapping) or not isinstance(given, Iterator):
             yield self._metrics(given, 1)
+            return
+        epoch = 0
+        for epoch, item in enumerate(given, 1):
+            yield self._metrics(item, epoch)
+        if not epoch:
+            raise self._wrong("an iterator without any epoch")
 
     def _metrics(self, given: object, epoch: int) -> dict[str, float]:
-        if not isinstance(given, Mapping):
-            given = {ACCURACY: given}
+        """One epoch's metrics, as Python's own numbers."""
+        numbers = dict(given) if isinstance(given, Mapping) else {ACCURACY: given}
+        numbers.pop("epoch", None)  # counted here
         metrics: dict[str, float] = {"epoch": epoch}
-        ...
+        for name, value in numbers.items():
+            number = _number(value)
+            if not isinstance(name, str) or number is None or not math.isfinite(number):
+                raise self._wrong(_short(given))
+            if name == "accuracy" and ACCURACY in numbers:
+                raise self._wrong(f"both accuracy and {ACCURACY}, which are one metric,")
+            metrics[ACCURACY if name == "accuracy" else name] = number
+        if len(metrics) == 1:
+            raise self._wrong(_short(given))
+        accuracy = metrics.get(ACCURACY, 0.0)
+        if not 0 <= accuracy <= 1:
+            raise TrainingError(
+                f"the evaluator {self.key} gave accuracy {accuracy:g}, which must be a fraction in [0, 1]; "
+                "give another quantity as a mapping, such as {'score': 7.5}, and search for the objective score:max"
+            )
         return metrics
 
-    def _error(self, what: str) -> TrainingError:
-        return TrainingError(f"the evaluator {self.key} {what}; give an accuracy, or a mapping of metrics to numbers")
+    def _wrong(self, given: str) -> TrainingError:
+        return TrainingError(
+            f"the evaluator {self.key} gave {given} where it must give an accuracy, or a mapping of names to "
+            "finite numbers, or an iterator of these, one an epoch"
+        )
 
 
-def _is_number(value: object) -> bool:
-    return False
+def _number(value: object) -> float | None:
+    """A number of any library as Python's own; None for what is none, an array of one number included."""
+    if isinstance(value, (bool, str, bytes)) or not isinstance(value, SupportsFloat):
+        return None
+    if getattr(value, "shape", ()):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _short(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -30,10 +30,10 @@ class Part:
             return self.images[which], self.labels[which]
         device = self.labels.device
         batch = torch.from_numpy(np.array(self.images[which if isinstance(which, slice) else which.numpy()]))
-        if isinstance(which, Tensor):
-            which = which.to(device)
-        # From pinned memory the copy runs while the GPU still computes the batch before.
-        return batch.pin_memory().to(device, non_blocking=True), self.labels[which]
+        if device.type == "cuda":  # from pinned memory the copy runs while the GPU still computes the batch before
+            batch = batch.pin_memory()
+        labels = self.labels[which if isinstance(which, slice) else which.to(device)]
+        return batch.to(device, non_blocking=True), labels
 
     def nearby(self, which: Tensor) -> Tensor:
         """An index where `take` wants it."""

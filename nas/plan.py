@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from nas import baselines as baseline_choice
 from nas.controllers import CONTROLLERS
@@ -21,6 +21,7 @@ from nas.store import Store, StudyRecord
 from nas.study import Loop, Observer
 from nas.terms import Terms
 from searchspaces import SPACES, Space
+from searchspaces.holes import kinds_in
 
 Evaluate: TypeAlias = Callable[[Any], Any]  # a user's function: architecture -> metrics
 
@@ -68,8 +69,10 @@ class Plan:
         if replay:
             loop.replay()
         if not loop.done:
-            executor = make_executor(self.spec.executor, self.evaluator, **dict(self.spec.executor_options))
-            executor.run(loop)
+            options = dict(self.spec.executor_options)
+            if self.spec.executor == "ray":  # its workers must know the blocks of a space made in a script
+                options["classes"] = kinds_in(self.space.template)
+            make_executor(self.spec.executor, self.evaluator, **options).run(loop)
         store.finish_study(study.id)
         return loop
 
@@ -105,13 +108,14 @@ def make_plan(
             raise error(unknown("controller" if known is CONTROLLERS else "executor", name, known))
     if isinstance(space, str) and space not in SPACES:
         raise StudyError(unknown("space", space, SPACES))
-    wishes = [str(Objective.parse(text).name) for text in objectives]
-    if not wishes or len(set(wishes)) != len(wishes):
-        raise StudyError(f"objectives {', '.join(wishes) or '(none)'}; name at least one, each once")
+    for text in objectives:
+        Objective.parse(text)
     for text in constraints:
         Constraint.parse(text)
     data = DataSpec(dataset) if isinstance(dataset, str) else dataset
     judge, training = _evaluator(evaluator, data, image, classes)
+    if isinstance(judge, TrainingEvaluator):
+        data = judge.spec
     chosen = SPACES[space](min(judge.image[1:])) if isinstance(space, str) else space
     picked = baseline_choice.choose(chosen, baselines, judge.image, judge.classes)
     spec = StudySpec(
@@ -166,7 +170,7 @@ def _evaluator(
     if evaluator is None:
         return TrainingEvaluator(data), True
     if hasattr(evaluator, "run"):
-        return evaluator, isinstance(evaluator, TrainingEvaluator)
+        return cast(Evaluator, evaluator), isinstance(evaluator, TrainingEvaluator)
     if callable(evaluator):
         return CallableEvaluator(evaluator, image, classes), False
     raise StudyError(f"evaluator {evaluator!r} is neither a function of an architecture nor an Evaluator")

@@ -47,9 +47,7 @@ class StudySpec:
                 f"the study was stored by another version of nas: it has {', '.join(sorted(set(document) - known))}"
             )
         lists = ("image", "objectives", "constraints", "baselines")
-        values: dict[str, Any] = {
-            name: tuple(value) if name in lists else value for name, value in document.items()
-        }
+        values: dict[str, Any] = {name: tuple(value) if name in lists else value for name, value in document.items()}
         try:
             return cls(**values)
         except TypeError as error:

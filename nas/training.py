@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ from nas.recipe import Recipe
 # Parts of the messages that PyTorch gives a RuntimeError for, where it has no OutOfMemoryError.
 ALLOCATION_FAILURES = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")
 
+T = TypeVar("T")
+
 
 def train(
     module: nn.Module, data: Dataset | Placed, recipe: Recipe, *, seed: int, device: torch.device
@@ -33,13 +36,9 @@ def train(
     size, at most `batch_size`: what does not divide (fewer images than steps) is left out, other images each
     epoch. Raises `TrainingError` when the loss is not finite, or memory runs out.
     """
-    child = None
+    child = _within_memory(lambda: _Child(module, data, recipe, seed, device), "before epoch 1", recipe, device)
     for epoch in range(1, recipe.epochs + 1):
-        with _memory(f"in epoch {epoch}", recipe, device):
-            if child is None:
-                child = _Child(module, data, recipe, seed, device)
-            metrics = child.epoch(epoch)
-        yield metrics
+        yield _within_memory(partial(child.epoch, epoch), f"in epoch {epoch}", recipe, device)
 
 
 def measure(
@@ -49,11 +48,14 @@ def measure(
 
     Raises `TrainingError` when memory runs out.
     """
-    with _memory("while measuring", recipe, device):
+
+    def loss_and_accuracy() -> list[float]:
         placed = data if isinstance(data, Placed) else place(data, device)
         part = place_split(split, device)
-        sums = _Measure(module.to(device), placed, recipe).sums(part)
-        loss, accuracy = (sums / len(part)).tolist()
+        numbers: list[float] = (_Measure(module.to(device), placed, recipe).sums(part) / len(part)).tolist()
+        return numbers
+
+    loss, accuracy = _within_memory(loss_and_accuracy, "while measuring", recipe, device)
     return {"loss": loss, "accuracy": accuracy}
 
 
@@ -101,7 +103,7 @@ class _Child(_Measure):
         placed = data if isinstance(data, Placed) else place(data, device)
         super().__init__(module.to(device), placed, recipe)
         if recipe.channels_last:
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            module.to(memory_format=torch.channels_last)
         self.rng = torch.Generator().manual_seed(seed)
         self.size = batch_of(len(placed.train), recipe.batch_size)
         self.steps = len(placed.train) // self.size
@@ -192,10 +194,12 @@ def make_optimizer(parameters: list[nn.Parameter], recipe: Recipe) -> torch.opti
         for group, decay in ((matrices, recipe.weight_decay), (vectors, 0.0))
         if group
     ]
+    # One kernel for all parameters: with a hundred small tensors the default takes seven times as long on a CPU.
+    fused = parameters[0].device.type in ("cpu", "cuda")
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999))
+        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=fused)
     nesterov = recipe.nesterov and recipe.momentum > 0
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov)
+    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, fused=fused)
 
 
 def narrow_type(recipe: Recipe, device: torch.device) -> torch.dtype | None:
@@ -229,12 +233,10 @@ def _reproducible(device: torch.device, seed: int) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _memory(when: str, recipe: Recipe, device: torch.device) -> Iterator[None]:
-    """Turn whatever PyTorch raises when memory runs out into a `TrainingError`."""
+def _within_memory(work: Callable[[], T], when: str, recipe: Recipe, device: torch.device) -> T:
+    """What `work` gives; `TrainingError` for whatever PyTorch raises when memory runs out."""
     try:
-        yield
-        return
+        return work()
     except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
         known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
         if not known and not any(text in str(error) for text in ALLOCATION_FAILURES):

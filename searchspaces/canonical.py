@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from searchspaces.graph import Node
+    from searchspaces.operations import Operation
 
 Marks = dict[int, str]
 
@@ -21,7 +24,7 @@ def canonical_key(nodes: Sequence[Node], outputs: Mapping[str, int]) -> str:
     share a key.
     """
     used = _reaching(nodes, outputs)
-    texts = {index: repr(nodes[index].operation) for index in used}
+    texts = {index: _text(nodes[index].operation) for index in used}
     marks = {index: texts[index] for index in used}
     for name, index in sorted(outputs.items()):
         marks[index] += f" -> {name}"
@@ -66,6 +69,18 @@ def _refine(nodes: Sequence[Node], marks: Marks) -> Marks:
             commutes = nodes[index].operation.commutative
             readers[feed].append(refined[index] if commutes else f"{refined[index]}:{place}")
     return {index: refined[index] for index in marks}
+
+
+@lru_cache(maxsize=4096)
+def _text(operation: Operation) -> str:
+    """The operation with the fields that differ from their defaults, so a field added later changes no old key."""
+    texts = [type(operation).__name__]
+    for field in fields(operation):
+        value = getattr(operation, field.name)
+        if value != field.default:
+            # Equal values are written alike, 1.0 and True as 1.
+            texts.append(f"{field.name}={int(value) if isinstance(value, (bool, float)) and value % 1 == 0 else value}")
+    return " ".join(texts)
 
 
 def _digest(texts: Sequence[str], size: int = 12) -> str:

@@ -182,8 +182,8 @@ class Canvas:
         return self.apply(ops.Concat(), *inputs)
 
     def pad_channels(self, x: Tensor, width: int) -> Tensor:
-        """Zero channels around, up to `width`."""
-        return self.apply(ops.PadChannels(width), x)
+        """Zero channels around, up to `width`; a map that is as wide already stays."""
+        return x if x.channels == width else self.apply(ops.PadChannels(width), x)
 
     def auxiliary(self, name: str, x: Tensor) -> None:
         """Declare a further output, such as an auxiliary classifier's; the graph puts the part's name before `name`.

@@ -74,6 +74,24 @@ def occurrences(tree: Any, condition: Condition = ()) -> Iterator[tuple[Hole, Co
             yield from occurrences(part, condition)
 
 
+def kinds_in(tree: Any) -> tuple[type, ...]:
+    """Every dataclass that a tree may hold, whatever is chosen, in order of appearance."""
+    found: dict[type, None] = {}
+
+    def visit(part: Any) -> None:
+        if isinstance(part, Hole):
+            for value in part.values:
+                visit(value)
+            return
+        if dataclasses.is_dataclass(part):
+            found[type(part)] = None
+        for _, inner in children(part):
+            visit(inner)
+
+    visit(tree)
+    return tuple(found)
+
+
 def compile_template(tree: Any) -> Callable[[Choices], Any]:
     """A function from choices to the tree with its holes filled; parts without holes are shared."""
     if isinstance(tree, Hole):

@@ -20,7 +20,7 @@ def summarise(architecture: Architecture) -> str:
         values = [_value(stage.block, name) for stage in stages]
         defaults = [_default(stage.block, name) for stage in stages]
         if values != defaults:
-            parts.append(name if set(values) == {True} else f"{name} {_each(values)}")
+            parts.append(name if all(value is True for value in values) else f"{name} {_each(values)}")
     return ", ".join(parts)
 
 

@@ -212,23 +212,16 @@ def test_a_network_in_flight_is_not_trained_a_second_time() -> None:
 
 
 def test_resume_refuses_another_space(tmp_path: Path) -> None:
-    def template(values: tuple[int, ...]) -> Architecture:
-        return resnet(Separable(), (OneOf("a", values), 1), (8, 16), CIFAR_STEM)
+    def space(axis: str) -> Space:
+        return Space("mine", resnet(Separable(), (OneOf(axis, (1, 2, 3, 4)), 1), (8, 16), CIFAR_STEM))
 
-    judge = Judge(break_at=3)
-    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
-        nas.search(
-            Space("mine", template((1, 2, 3, 4))),
-            evaluator=judge,
-            storage=tmp_path / "a.db",
-            name="s",
-            controller="random",
-        )
+    judge, where = Judge(break_at=3), tmp_path / "a.db"
+    with pytest.raises(KeyboardInterrupt):
+        nas.search(space("a"), evaluator=judge, storage=where, name="s", controller="random")
     with pytest.raises(StudyError, match="give it as space"):
-        nas.resume("s", tmp_path / "a.db", evaluator=Judge())
+        nas.resume("s", where, evaluator=Judge())
     with pytest.raises(StudyError, match="another space"):
-        other = Space("mine", resnet(Separable(), (OneOf("b", (1, 2, 3, 4)), 1), (8, 16), CIFAR_STEM))
-        nas.resume("s", tmp_path / "a.db", evaluator=Judge(), space=other)
+        nas.resume("s", where, evaluator=Judge(), space=space("b"))
 
 
 def test_a_larger_budget_goes_on_and_a_smaller_is_refused(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def print_front(document: Mapping[str, Any]) -> None:
     rows = [
         [
             str(trial["trial"]),
-            trial["name"] or trial["summary"],
+            f"{trial['name']} (baseline)" if trial["name"] else trial["summary"],
             *(value(name, trial["values"][name]) for name in names),
             *(count(trial[name]) for name in extra),
         ]

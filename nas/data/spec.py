@@ -32,7 +32,7 @@ class DataSpec:
     root: str | None = None
     image_size: int | None = None
     fraction: float = 1.0
-    validation: float = 0.1
+    validation: float = 0.2
     seed: int = 0
 
     def __post_init__(self) -> None:

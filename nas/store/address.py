@@ -68,9 +68,7 @@ def check_file(url: URL, *, create: bool) -> None:
     folder = path.parent
     effective = os.access in os.supports_effective_ids
     if not folder.is_dir():
-        raise StoreError(
-            f"cannot open database {str(path)!r}: directory {str(folder)!r} does not exist; create it"
-        )
+        raise StoreError(f"cannot open database {str(path)!r}: directory {str(folder)!r} does not exist; create it")
     if path.is_dir():
         raise StoreError(f"cannot open database {str(path)!r}: it is a directory; name a file in it")
     if not path.exists() and not create:

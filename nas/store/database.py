@@ -108,18 +108,12 @@ def connect(url: URL) -> Database:
         engine = create_engine(url, **options)
     except NoSuchModuleError:
         name = url.drivername
-        raise StoreError(
-            f"unknown database driver {name!r} in {address.label(url)!r}; give {address.FORMS}"
-        ) from None
+        raise StoreError(f"unknown database driver {name!r} in {address.label(url)!r}; give {address.FORMS}") from None
     except ModuleNotFoundError as error:
         hint = "pip install 'nas[postgres]'" if url.get_backend_name() == "postgresql" else "install it"
-        raise StoreError(
-            f"database {address.label(url)!r} needs the package {error.name!r}: {hint}"
-        ) from error
+        raise StoreError(f"database {address.label(url)!r} needs the package {error.name!r}: {hint}") from error
     except (ArgumentError, TypeError, ValueError) as error:
-        raise StoreError(
-            f"cannot use the database address {address.label(url)!r}; give {address.FORMS}"
-        ) from error
+        raise StoreError(f"cannot use the database address {address.label(url)!r}; give {address.FORMS}") from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

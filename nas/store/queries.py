@@ -76,10 +76,7 @@ class CurvePoint(NamedTuple):
 
 
 def _columns(names: tuple[str, ...]) -> list[ColumnElement[Any]]:
-    return [
-        trials.c.reused_from.is_not(None).label("reused") if name == "reused" else trials.c[name]
-        for name in names
-    ]
+    return [trials.c.reused_from.is_not(None).label("reused") if name == "reused" else trials.c[name] for name in names]
 
 
 def candidates(store: Store, study_id: int) -> list[Candidate]:
@@ -106,9 +103,7 @@ def metric(store: Store, study_id: int, name: str) -> dict[int, float | None]:
 
 def progress(store: Store, study_id: int) -> list[Progress]:
     """Every trial of a study in number order, with its accuracy and times."""
-    statement = (
-        select(*_columns(Progress._fields)).where(trials.c.study_id == study_id).order_by(trials.c.number)
-    )
+    statement = select(*_columns(Progress._fields)).where(trials.c.study_id == study_id).order_by(trials.c.number)
     with store.database.read() as connection:
         return [Progress._make(row) for row in connection.execute(statement)]
 
@@ -152,9 +147,7 @@ def learning_curves(store: Store, study_id: int, numbers: Sequence[int]) -> list
         for first in range(0, len(wanted), _TOGETHER):
             statement = (
                 select(trials.c.number, epochs.c.epoch, epochs.c.val_accuracy)
-                .join_from(
-                    trials, epochs, epochs.c.trial_id == func.coalesce(trials.c.reused_from, trials.c.id)
-                )
+                .join_from(trials, epochs, epochs.c.trial_id == func.coalesce(trials.c.reused_from, trials.c.id))
                 .where(trials.c.study_id == study_id, trials.c.number.in_(wanted[first : first + _TOGETHER]))
                 .order_by(trials.c.number, epochs.c.epoch)
             )

@@ -22,10 +22,7 @@ _COLUMNS = tuple(trials.c[name] for name in FIELDS)
 # The statements of every step are built once: building them takes longer than SQLite takes to run them.
 _LOCK_STUDY = select(studies.c.id).where(studies.c.id == bindparam("of_study")).with_for_update()
 _LAST_NUMBER = (
-    select(trials.c.number)
-    .where(trials.c.study_id == bindparam("of_study"))
-    .order_by(trials.c.number.desc())
-    .limit(1)
+    select(trials.c.number).where(trials.c.study_id == bindparam("of_study")).order_by(trials.c.number.desc()).limit(1)
 )
 _STEP = update(trials).where(
     trials.c.id == bindparam("of_trial"), trials.c.state.in_(bindparam("allowed", expanding=True))
@@ -48,15 +45,11 @@ def check_new(new: NewTrial) -> None:
     if new.kind not in KINDS:
         raise StoreError(unknown("trial kind", new.kind, KINDS))
     if new.state not in ("waiting", "infeasible", "complete"):
-        raise StoreError(
-            f"a trial cannot be added as {new.state!r}; choose one of: waiting, infeasible, complete"
-        )
+        raise StoreError(f"a trial cannot be added as {new.state!r}; choose one of: waiting, infeasible, complete")
     if (new.state == "complete") != (new.reused_from is not None):
         raise StoreError(f"a trial added as {new.state!r} cannot have reused_from {new.reused_from!r}")
     if new.state == "waiting" and None in (new.graph_key, new.params, new.flops, new.activations, new.memory):
-        raise StoreError(
-            f"architecture {new.architecture_key!r} must be drawn and priced before it can be trained"
-        )
+        raise StoreError(f"architecture {new.architecture_key!r} must be drawn and priced before it can be trained")
 
 
 def line(text: str | None) -> str | None:
@@ -108,9 +101,7 @@ def study(connection: Connection, name: str) -> StudyRecord:
     if found:
         return found[0]
     names = connection.execute(select(studies.c.name)).scalars().all()
-    raise StoreError(
-        unknown("study", name, names) if names else f"unknown study {name!r}; the store has no studies"
-    )
+    raise StoreError(unknown("study", name, names) if names else f"unknown study {name!r}; the store has no studies")
 
 
 def taken(record: StudyRecord) -> str:
@@ -173,9 +164,7 @@ def known_result(connection: Connection, new: NewTrial) -> dict[str, Any]:
     """What a reused trial takes over from the complete trial that answers it."""
     found = trials_where(connection, trials.c.id == new.reused_from)
     if not found or found[0].state != "complete" or found[0].reused_from is not None:
-        raise StoreError(
-            f"trial id {new.reused_from} cannot answer another one; only a trained, complete trial can"
-        )
+        raise StoreError(f"trial id {new.reused_from} cannot answer another one; only a trained, complete trial can")
     source = found[0]
     for name in ("graph_key", "evaluator_key", "recipe_key", "seed"):
         if getattr(source, name) != getattr(new, name):

@@ -29,9 +29,7 @@ def version(connection: Connection) -> str | None:
     if tables.has_table(VERSION_TABLE):
         found = connection.execute(select(versions.c.version_num)).scalar()
     if found is None and tables.has_table(studies.name):
-        raise StoreError(
-            f"the database has a table {studies.name!r} but no schema version; choose another database"
-        )
+        raise StoreError(f"the database has a table {studies.name!r} but no schema version; choose another database")
     return found
 
 
@@ -40,9 +38,7 @@ def prepare(database: Database, *, create: bool) -> None:
     found = _version(database)
     if found is None:
         if not create:
-            raise StoreError(
-                f"database {database.label!r} holds no studies; check the address, or start a search"
-            )
+            raise StoreError(f"database {database.label!r} holds no studies; check the address, or start a search")
         found = _create(database)
     if found in REVISIONS[:-1]:
         upgrade(database)

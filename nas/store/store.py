@@ -82,9 +82,7 @@ class Store:
             try:
                 connection.execute(insert(studies).values(name=name, spec=spec, created_at=_now()))
             except IntegrityError:
-                raise StoreError(
-                    f"study {name!r} was just created by another process; choose another name"
-                ) from None
+                raise StoreError(f"study {name!r} was just created by another process; choose another name") from None
             return rows.study(connection, name)
 
     def study(self, name: str) -> StudyRecord:
@@ -123,9 +121,7 @@ class Store:
                 values |= rows.known_result(connection, new)
             if new.state != "waiting":
                 values["finished_at"] = now
-            insert_missing(
-                connection, architectures, {"key": new.architecture_key, "document": new.architecture}
-            )
+            insert_missing(connection, architectures, {"key": new.architecture_key, "document": new.architecture})
             insert_missing(connection, recipes, {"key": new.recipe_key, "document": new.recipe})
             return rows.add(connection, values)
 
@@ -212,9 +208,7 @@ class Store:
             )
             return found[0] if found else None
 
-    def trials(
-        self, study_id: int, state: State | None = None, kind: Kind | None = None
-    ) -> list[TrialRecord]:
+    def trials(self, study_id: int, state: State | None = None, kind: Kind | None = None) -> list[TrialRecord]:
         """The trials of a study, or those of one state or kind, in the order of their numbers."""
         conditions: list[ColumnElement[bool]] = [trials.c.study_id == study_id]
         if state is not None:

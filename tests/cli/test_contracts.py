@@ -13,10 +13,26 @@ from nas.errors import NasError
 from searchspaces import Architecture, price
 
 PAGE = Path(__file__).parents[2] / "docs" / "json.md"
-TRIAL = (
-    "trial kind name state reason architecture summary params flops activations memory values metrics epochs reused "
-    "worker started finished"
-).split()
+TRIAL = [
+    "trial",
+    "kind",
+    "name",
+    "state",
+    "reason",
+    "architecture",
+    "summary",
+    "params",
+    "flops",
+    "activations",
+    "memory",
+    "values",
+    "metrics",
+    "epochs",
+    "reused",
+    "worker",
+    "started",
+    "finished",
+]
 
 
 def documented(line_start: str) -> list[str]:
@@ -41,7 +57,7 @@ def document() -> dict[str, Any]:
 
 def test_search(document: dict[str, Any]) -> None:
     assert list(document) == documented("`nas show STUDY`:")
-    assert list(document["study"]) == [name for name in documented("- `study`:")]
+    assert list(document["study"]) == list(documented("- `study`:"))
     for trial in (*document["trials"], *document["front"]):
         assert list(trial) == TRIAL
         assert (trial["values"] is not None) == (trial["state"] == "complete")

@@ -44,7 +44,7 @@ def test_real_images(cifar: Path) -> None:
     data = load(DataSpec(f"folder:{cifar}"))
     assert data.image == (3, 32, 32)
     assert data.classes == ("airplane", "automobile")
-    assert [len(data.train), len(data.validation)] == [270, 30]
+    assert [len(data.train), len(data.validation)] == [240, 60]
     assert all(0.3 < mean < 0.7 for mean in data.mean)
     assert all(0.1 < std < 0.4 for std in data.std)
     file = sorted((cifar / "train/automobile").iterdir())[0]

@@ -37,7 +37,7 @@ def test_train_and_test(make_folder: MakeFolder) -> None:
     data = _load(folder)
     assert data.image == (3, 8, 8)
     assert data.classes == ("cat", "dog")
-    assert [len(data.train), len(data.validation)] == [18, 2]
+    assert [len(data.train), len(data.validation)] == [16, 4]
     assert _set(data.train.images) | _set(data.validation.images) == _files(folder / "train")
     assert _set(data.test().images) == _files(folder / "test")
     assert data.test().labels.tolist() == [0, 0, 0, 1, 1, 1]
@@ -60,7 +60,7 @@ def test_val_is_the_validation_split(make_folder: MakeFolder) -> None:
 def test_classes_directly_in_the_folder(make_folder: MakeFolder) -> None:
     folder = make_folder(direct=10)
     data = _load(folder)
-    assert [len(data.train), len(data.validation)] == [18, 2]
+    assert [len(data.train), len(data.validation)] == [16, 4]
     assert not data.has_test
     with pytest.raises(DataError, match=r"pets has no test split; put images .* into test/<class>/"):
         data.test()

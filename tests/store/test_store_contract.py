@@ -78,9 +78,7 @@ class TestStudies:
 
     def test_a_taken_name_says_how_to_go_on(self, store: Store, study: StudyRecord) -> None:
         train(store, study.id, 0)
-        with pytest.raises(
-            StoreError, match=r"'first' exists already \(1 trials, not finished.*nas resume first"
-        ):
+        with pytest.raises(StoreError, match=r"'first' exists already \(1 trials, not finished.*nas resume first"):
             store.create_study("first", {})
         assert len(store.studies()) == 1
 
@@ -98,13 +96,9 @@ class TestStudies:
         with pytest.raises(StoreError, match="cannot be used"):
             store.create_study(name, {})
 
-    def test_tallies_count_every_state_and_keep_baselines_apart(
-        self, store: Store, study: StudyRecord
-    ) -> None:
+    def test_tallies_count_every_state_and_keep_baselines_apart(self, store: Store, study: StudyRecord) -> None:
         store.create_study("empty", {})
-        for content, state in enumerate(
-            ("waiting", "running", "pruned", "failed", "infeasible", "infeasible")
-        ):
+        for content, state in enumerate(("waiting", "running", "pruned", "failed", "infeasible", "infeasible")):
             in_state(store, study.id, cast(State, state), content)
         best = train(store, study.id, 10, accuracy=0.7)
         train(store, study.id, 11, accuracy=0.6)
@@ -217,9 +211,7 @@ class TestTrials:
             if state in allowed:
                 step(store, trial.id)
                 after = by_id(store, study.id, trial.id)
-                assert after.state == {"start": "running", "epoch": "running", "requeue": "waiting"}.get(
-                    name, name
-                )
+                assert after.state == {"start": "running", "epoch": "running", "requeue": "waiting"}.get(name, name)
             else:
                 with pytest.raises(StoreError, match=rf"cannot .* trial {trial.number} .*: it is {state}"):
                     step(store, trial.id)
@@ -361,9 +353,7 @@ class TestKnownResults:
         assert store.find(found.graph_key or "", "cifar10:9", found.recipe_key, 0) is None
         assert store.find(found.graph_key or "", found.evaluator_key, "ffff", 0) is None
 
-    def test_a_reused_trial_has_the_result_and_the_curve_of_its_source(
-        self, store: Store, study: StudyRecord
-    ) -> None:
+    def test_a_reused_trial_has_the_result_and_the_curve_of_its_source(self, store: Store, study: StudyRecord) -> None:
         source = by_id(store, study.id, train(store, study.id, 0))
         other = store.create_study("other", {})
         answer = new_trial(0, state="complete", reused_from=source.id, asked=0, told=1)
@@ -405,9 +395,7 @@ class TestNumbersAndDocuments:
 
     def test_numbers_of_other_libraries_become_plain(self, store: Store, study: StudyRecord) -> None:
         trial = in_state(store, study.id, "running")
-        store.record_epoch(
-            trial.id, 2, {"val_accuracy": cast(float, np.float32(0.5)), "n": cast(float, np.int64(3))}
-        )
+        store.record_epoch(trial.id, 2, {"val_accuracy": cast(float, np.float32(0.5)), "n": cast(float, np.int64(3))})
         assert store.epochs(trial.id)[1].metrics == {"val_accuracy": 0.5, "n": 3}
         with pytest.raises(StoreError, match="metric 'note' is 'good'; metrics must be numbers"):
             store.record_epoch(trial.id, 3, {"note": cast(float, "good")})

@@ -62,9 +62,7 @@ def describe(database: Database) -> dict[str, Any]:
                     for column in look.get_columns(table)
                 ],
                 "key": look.get_pk_constraint(table),
-                "indexes": sorted(
-                    (index["name"], index["column_names"]) for index in look.get_indexes(table)
-                ),
+                "indexes": sorted((index["name"], index["column_names"]) for index in look.get_indexes(table)),
                 "unique": sorted(
                     (unique["name"], unique["column_names"]) for unique in look.get_unique_constraints(table)
                 ),
@@ -142,9 +140,7 @@ def test_down_to_nothing_and_up_again(tmp_path: Path) -> None:
         assert describe(store.database) == before
 
 
-def test_an_old_database_is_migrated_when_it_is_opened(
-    tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_an_old_database_is_migrated_when_it_is_opened(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     path = tmp_path / "x.db"
     with open_store(path) as store:
         fill(store)
@@ -155,16 +151,12 @@ def test_an_old_database_is_migrated_when_it_is_opened(
         assert len(store.epochs(store.trial("old", 0).id)) == EPOCHS
         store.end(store.trial("old", 1).id, "pruned")
         with store.database.read() as connection:
-            assert connection.execute(text("SELECT DISTINCT note FROM nas_trials")).scalars().all() == [
-                "none"
-            ]
+            assert connection.execute(text("SELECT DISTINCT note FROM nas_trials")).scalars().all() == ["none"]
             assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
     schema.downgrade(database := connect(parse(path)), "0001")
     database.close()
     after = contents(path)
-    assert {name: len(rows) for name, rows in after.items()} == {
-        name: len(rows) for name, rows in before.items()
-    }
+    assert {name: len(rows) for name, rows in after.items()} == {name: len(rows) for name, rows in before.items()}
     assert after["nas_studies"] == before["nas_studies"]
     assert after["nas_epochs"] == before["nas_epochs"]
 
@@ -196,9 +188,7 @@ def test_a_migration_that_fails_changes_nothing(
             assert describe(store.database) == before
 
 
-def test_the_slower_of_two_creators_uses_what_the_quicker_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_slower_of_two_creators_uses_what_the_quicker_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # As on PostgreSQL, where both begin and the second one's CREATE TABLE fails.
     open_store(tmp_path / "x.db").close()
     real, answers = schema.version, iter([None, None])

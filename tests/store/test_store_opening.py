@@ -64,9 +64,7 @@ class TestAddresses:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.db", "b.db", "c.db", "d.db", "e.db"]
 
     @pytest.mark.parametrize("url", [None, ":memory:", "sqlite://", "sqlite:///:memory:"])
-    def test_memory_leaves_no_file(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str | None
-    ) -> None:
+    def test_memory_leaves_no_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str | None) -> None:
         monkeypatch.chdir(tmp_path)
         with open_store(url) as store:
             store.create_study("gone", {})
@@ -162,9 +160,7 @@ class TestRefusals:
 
     def test_an_unknown_driver(self) -> None:
         message = refusal("mango://me:secret@host/nas")
-        assert message.startswith(
-            "unknown database driver 'mango' in 'mango://me:***@host/nas'; give a path,"
-        )
+        assert message.startswith("unknown database driver 'mango' in 'mango://me:***@host/nas'; give a path,")
         assert "unknown database driver 'sqlite+nope'" in refusal("sqlite+nope:///x.db")
 
     def test_a_driver_that_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,9 +175,7 @@ class TestRefusals:
             other.execute("UPDATE nas_alembic_version SET version_num = '0999'")
             other.commit()
         newest = schema.REVISIONS[-1]
-        assert f"schema version '0999', newer than this program knows (up to '{newest}')" in refusal(
-            tmp_path / "x.db"
-        )
+        assert f"schema version '0999', newer than this program knows (up to '{newest}')" in refusal(tmp_path / "x.db")
 
     def test_tables_without_a_version(self, tmp_path: Path) -> None:
         with closing(sqlite3.connect(tmp_path / "x.db")) as other:

@@ -55,9 +55,7 @@ def check_whole(path: Path) -> None:
                 epochs = store.epochs(trial.id)
                 assert [row.epoch for row in epochs] == list(range(1, trial.epochs + 1))
                 assert trial.metrics == (epochs[-1].metrics if epochs else None)
-                assert (trial.started_at is None) == (
-                    trial.state == "waiting" or trial.reused_from is not None
-                )
+                assert (trial.started_at is None) == (trial.state == "waiting" or trial.reused_from is not None)
                 assert (trial.finished_at is not None) == (trial.state == "complete")
                 if trial.state == "complete":
                     assert trial.epochs == store_writer.EPOCHS

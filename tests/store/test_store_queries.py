@@ -40,9 +40,7 @@ def test_candidates_are_the_complete_trials(filled: Store, study: StudyRecord) -
 
 
 def test_a_metric_comes_by_number(filled: Store, study: StudyRecord) -> None:
-    assert queries.metric(filled, study.id, "train_loss") == pytest.approx(
-        dict.fromkeys(range(4), 1 / EPOCHS)
-    )
+    assert queries.metric(filled, study.id, "train_loss") == pytest.approx(dict.fromkeys(range(4), 1 / EPOCHS))
     assert queries.metric(filled, study.id, "latency") == dict.fromkeys(range(4))
     trial = filled.trial("first", 6)
     filled.start(trial.id)

@@ -69,12 +69,8 @@ def upgrade() -> None:
             ["nas_architectures.key"],
             name="fk_nas_trials_architecture_key_nas_architectures",
         ),
-        sa.ForeignKeyConstraint(
-            ["recipe_key"], ["nas_recipes.key"], name="fk_nas_trials_recipe_key_nas_recipes"
-        ),
-        sa.ForeignKeyConstraint(
-            ["reused_from"], ["nas_trials.id"], name="fk_nas_trials_reused_from_nas_trials"
-        ),
+        sa.ForeignKeyConstraint(["recipe_key"], ["nas_recipes.key"], name="fk_nas_trials_recipe_key_nas_recipes"),
+        sa.ForeignKeyConstraint(["reused_from"], ["nas_trials.id"], name="fk_nas_trials_reused_from_nas_trials"),
     )
     op.create_index(
         "ix_nas_trials_known",

@@ -1,0 +1,19 @@
+"""Graphs drawn by hand and reproducible images, for the tests of `nas.build`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from searchspaces import Canvas, Graph, Tensor
+from searchspaces.graph import Part, image_part
+
+
+def drawn(draw: Callable[[Canvas, Tensor], Tensor], image: tuple[int, ...] = (4, 8, 8)) -> Graph:
+    canvas = Canvas(image)
+    return Graph((image_part(image), Part("net", canvas.finish(draw(canvas, canvas.inputs[0])), (0,))))
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
