@@ -110,14 +110,13 @@ def make_plan(
         raise StudyError(unknown("space", space, SPACES))
     for text in objectives:
         Objective.parse(text)
-    for text in constraints:
-        Constraint.parse(text)
+    rules = [Constraint.parse(text) for text in constraints]
     data = DataSpec(dataset) if isinstance(dataset, str) else dataset
     judge, training = _evaluator(evaluator, data, image, classes)
     if isinstance(judge, TrainingEvaluator):
         data = judge.spec
     chosen = SPACES[space](min(judge.image[1:])) if isinstance(space, str) else space
-    picked = baseline_choice.choose(chosen, baselines, judge.image, judge.classes)
+    picked = baseline_choice.choose(chosen, baselines, judge.image, judge.classes, budget, rules)
     spec = StudySpec(
         space=chosen.name,
         evaluator=TRAINING if training else judge.key,

@@ -43,7 +43,7 @@ def test_train_and_test(make_folder: MakeFolder) -> None:
     assert data.test().labels.tolist() == [0, 0, 0, 1, 1, 1]
     dogs = data.train.images[data.train.labels == 1]
     assert _set(dogs) <= _files(folder / "train/dog")
-    assert re.fullmatch(r"folder-8px-v0\.1-s0-[0-9a-f]{8}", data.key)
+    assert re.fullmatch(r"folder-8px-v0\.2-s0-[0-9a-f]{8}", data.key)
 
 
 def test_val_is_the_validation_split(make_folder: MakeFolder) -> None:
