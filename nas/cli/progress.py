@@ -28,9 +28,11 @@ class Progress:
             None if quiet or not sys.stderr.isatty() else Live(console=console(stderr=True), refresh_per_second=4)
         )
         self._log = None if quiet or self._live else console(stderr=True)
-        self._begun = self._logged = time.monotonic()
+        self._logged = time.monotonic()
+        self._begun: float | None = None  # when the first child started; the baselines come before
         self._first: int | None = None  # children that were trained before this run
-        self._complete: dict[int, TrialRecord] = {}
+        self._best: float | None = None
+        self._front: list[list[float]] = []
         self._running: dict[int, TrialRecord] = {}
         self._failed = 0
 
@@ -52,8 +54,10 @@ class Progress:
         self._running.pop(trial.number, None)
         if trial.state == "running":
             self._running[trial.number] = trial
+            if trial.kind == "child" and self._begun is None:
+                self._begun = time.monotonic()
         elif trial.state == "complete":
-            self._complete[trial.number] = trial
+            self._take_in(loop, trial)
         elif trial.state == "failed":
             self._failed += 1
             console(stderr=True).print(f"trial {trial.number} failed: {trial.reason}", markup=False)
@@ -63,37 +67,36 @@ class Progress:
             self._logged = time.monotonic()
             self._log.print(self._text(loop, short=True), markup=False)
 
+    def _take_in(self, loop: Loop, trial: TrialRecord) -> None:
+        objectives = loop.terms.objectives
+        try:
+            values = values_of(trial, objectives)
+        except NasError:  # a reused baseline that lacks a metric
+            return
+        if trial.kind == "child" and trial.val_accuracy is not None:
+            self._best = max(trial.val_accuracy, self._best or 0.0)
+        # Only the front is kept, so that a long search stays as cheap to watch as a short one.
+        rows = [*self._front, values]
+        self._front = [rows[index] for index in front(rows, [objective.maximise for objective in objectives])]
+
     def _text(self, loop: Loop, *, short: bool = False) -> Text:
-        terms = loop.terms
-        rows = []
-        for trial in self._complete.values():
-            try:
-                rows.append(values_of(trial, terms.objectives))
-            except NasError:  # a reused baseline without these metrics
-                continue
-        accuracies = [
-            t.val_accuracy for t in self._complete.values() if t.kind == "child" and t.val_accuracy is not None
-        ]
-        parts = [f"{loop.trained}/{terms.budget} children"]
-        if accuracies:
-            parts.append(f"best {percent(max(accuracies))}")
-        if rows:
-            parts.append(f"front {len(front(rows, [objective.maximise for objective in terms.objectives]))}")
+        budget = loop.terms.budget
+        parts = [f"{loop.trained}/{budget} children" if budget else "baselines"]
+        if self._best is not None:
+            parts.append(f"best {percent(self._best)}")
+        if self._front:
+            parts.append(f"front {len(self._front)}")
         if self._failed:
             parts.append(f"{self._failed} failed")
         here = loop.trained - (self._first or 0)
-        elapsed = time.monotonic() - self._begun
-        if here:
+        if here and self._begun is not None:
+            elapsed = time.monotonic() - self._begun
             parts.append(f"{60 * here / elapsed:.1f} a minute")
-            parts.append(f"{duration(elapsed / here * (terms.budget - loop.trained))} left")
+            parts.append(f"{duration(elapsed / here * (budget - loop.trained))} left")
         text = Text(" · ".join(parts))
         if not short:
             for trial in self._running.values():
                 name = trial.name or f"trial {trial.number}"
-                seen = (
-                    f"epoch {trial.epochs}/{terms.recipe.epochs} {percent(trial.val_accuracy)}"
-                    if trial.epochs
-                    else "starting"
-                )
-                text.append(f"\n  {name}: {seen}", style="dim")
+                seen = f"epoch {trial.epochs}/{loop.terms.recipe.epochs} {percent(trial.val_accuracy)}"
+                text.append(f"\n  {name}: {seen if trial.epochs else 'starting'}", style="dim")
         return text
