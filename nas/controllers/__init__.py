@@ -38,7 +38,7 @@ class Controller(Protocol):
     """Proposes points and learns from how their children did."""
 
     def ask(self) -> Proposal:
-        """The next proposal; may repeat a point. Raises `SpaceExhausted` once every point was proposed."""
+        """The next proposal, a point not proposed before. Raises `SpaceExhausted` once every point was proposed."""
         ...
 
     def tell(self, id: int, values: Sequence[float] | None) -> None:

@@ -1,9 +1,10 @@
-"""`Ledger`: what every controller must remember of its proposals, and the checks that the contract asks for."""
+"""`Ledger`: what every controller must remember of its proposals, so that none is made twice."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nas.controllers import Proposal, SpaceExhausted
@@ -30,6 +31,35 @@ class Ledger:
             raise SpaceExhausted(
                 f"space {self._space.name!r} is exhausted: all {self._space.size} points were proposed"
             )
+
+    def fresh(self, draw: Callable[[], Point], rng: random.Random, tries: int) -> Point:
+        """A point never proposed: of `tries` draws the first such, else the nearest that mutation finds.
+
+        A sampler that settles draws one point again and again; answered from what is known, that would only
+        confirm it. Its neighbourhood is where a new child says most. Raises `SpaceExhausted`.
+        """
+        self.check_not_exhausted()
+        point = draw()
+        for _ in range(tries - 1):
+            if point not in self.seen:
+                return point
+            point = draw()
+        steps = 0
+        while point in self.seen and steps < len(self.seen):
+            point = self._space.mutate(point, rng)
+            steps += 1
+        if point in self.seen:  # few are left: at most one more is visited than were proposed
+            point = next(other for other in self._walk({}, rng) if other not in self.seen)
+        return point
+
+    def _walk(self, choices: dict[str, int], rng: random.Random) -> Iterator[Point]:
+        """All points that extend these choices, axis by axis, each axis in random order."""
+        axis = self._space.next_axis(choices)
+        if axis is None:
+            yield self._space.point(choices)
+            return
+        for choice in rng.sample(range(len(axis)), len(axis)):
+            yield from self._walk({**choices, axis.name: choice}, rng)
 
     def open(self, point: Point) -> Proposal:
         """The next proposal, at this point."""

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class _OptunaController:
     """Ask-and-tell over an Optuna study; what the controllers here share."""
 
-    def __init__(self, space: Space, objectives: Sequence[Objective], sampler: BaseSampler) -> None:
+    def __init__(self, space: Space, objectives: Sequence[Objective], seed: int, sampler: BaseSampler) -> None:
         self._space = space
+        self._rng = random.Random(seed)
         self._ledger = Ledger(space, objectives)
         self._trials: dict[int, Trial] = {}
         verbosity = optuna.logging.get_verbosity()
@@ -42,10 +43,17 @@ class _OptunaController:
             optuna.logging.set_verbosity(verbosity)
 
     def ask(self) -> Proposal:
-        """The sampler's next point. Raises `SpaceExhausted`."""
+        """The sampler's next point, or one near it where it repeats itself. Raises `SpaceExhausted`."""
         self._ledger.check_not_exhausted()
         trial = self._study.ask()
-        proposal = self._ledger.open(self._space.point(self._choose(trial)))
+        drawn = self._space.point(self._choose(trial))
+        point = self._ledger.fresh(lambda: drawn, self._rng, tries=1)
+        if point != drawn:
+            self._study.tell(trial, state=TrialState.FAIL)  # which samplers ignore
+            self._study.enqueue_trial({**trial.params, **point})
+            trial = self._study.ask()
+            self._choose(trial)
+        proposal = self._ledger.open(point)
         self._trials[proposal.id] = trial
         return proposal
 
@@ -101,7 +109,7 @@ class TPEController(_OptunaController):
                 group=joint,
                 constant_liar=True,
             )
-        super().__init__(space, objectives, sampler)
+        super().__init__(space, objectives, seed, sampler)
 
 
 class NSGA2Controller(_OptunaController):
@@ -113,7 +121,7 @@ class NSGA2Controller(_OptunaController):
 
     def __init__(self, space: Space, objectives: Sequence[Objective], seed: int, *, population: int = 20) -> None:
         sampler = NSGAIISampler(population_size=whole("nsga2", "population", population, 2), seed=_sampler_seed(seed))
-        super().__init__(space, objectives, sampler)
+        super().__init__(space, objectives, seed, sampler)
 
     def _choose(self, trial: Trial) -> dict[str, int]:
         genes = {axis.name: _suggest(trial, axis) for axis in self._space.axes}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nas.controllers.ledger import Ledger
@@ -11,18 +11,13 @@ from nas.controllers.ledger import Ledger
 if TYPE_CHECKING:
     from nas.controllers import Proposal
     from nas.objectives import Objective
-    from searchspaces import Point, Space
+    from searchspaces import Space
 
-TRIES = 64  # draws before a new point is looked for systematically
+TRIES = 64  # draws before a new point is looked for nearby
 
 
 class RandomController:
-    """Uniform on each active axis; no point twice.
-
-    Points come from `Space.sample` as long as that finds new ones. When nearly all were proposed, the rest
-    are found by walking the space in random order, so a small space ends with `SpaceExhausted` and a large
-    one never repeats.
-    """
+    """Uniform on each active axis; no point twice, so a small space ends with `SpaceExhausted`."""
 
     def __init__(self, space: Space, objectives: Sequence[Objective], seed: int) -> None:
         self._space = space
@@ -31,13 +26,7 @@ class RandomController:
 
     def ask(self) -> Proposal:
         """A point not proposed before. Raises `SpaceExhausted`."""
-        self._ledger.check_not_exhausted()
-        for _ in range(TRIES):
-            point = self._space.sample(self._rng)
-            if point not in self._ledger.seen:
-                return self._ledger.open(point)
-        # At most one more point is visited than were proposed, however large the space.
-        return self._ledger.open(next(point for point in self._walk({}) if point not in self._ledger.seen))
+        return self._ledger.open(self._ledger.fresh(lambda: self._space.sample(self._rng), self._rng, TRIES))
 
     def tell(self, id: int, values: Sequence[float] | None) -> None:
         """Take note; random search learns nothing."""
@@ -47,12 +36,3 @@ class RandomController:
     def curves(self) -> dict[str, float]:
         """Nothing to plot."""
         return {}
-
-    def _walk(self, choices: dict[str, int]) -> Iterator[Point]:
-        """All points that extend these choices, axis by axis, each axis in random order."""
-        axis = self._space.next_axis(choices)
-        if axis is None:
-            yield self._space.point(choices)
-            return
-        for choice in self._rng.sample(range(len(axis)), len(axis)):
-            yield from self._walk({**choices, axis.name: choice})

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from searchspaces import Point, Space
 
 
+TRIES = 16  # draws from the policy before a new point is looked for nearby
+
+
 class ReinforceController:
     """Samples children from a policy and steps it once for every `batch` results.
 
@@ -60,9 +63,8 @@ class ReinforceController:
         self._curves: dict[str, float] = {}
 
     def ask(self) -> Proposal:
-        """A point drawn from the policy; repeats become frequent as the policy settles. Raises `SpaceExhausted`."""
-        self._ledger.check_not_exhausted()
-        return self._ledger.open(self._policy.sample(self._rng))
+        """A new point drawn from the policy, or one near it once the policy has settled. Raises `SpaceExhausted`."""
+        return self._ledger.open(self._ledger.fresh(lambda: self._policy.sample(self._rng), self._rng, TRIES))
 
     def tell(self, id: int, values: Sequence[float] | None) -> None:
         """Take the result; every `batch`-th one steps the policy."""
