@@ -72,7 +72,6 @@ class ControllerContract:
 
     # Proposals
 
-    @pytest.mark.parametrize("objectives", [ONE, TWO, THREE], ids=["one", "two", "three"])
     def test_never_repeats_and_proposes_every_point_of_a_small_space(self) -> None:
         for seed in range(3):
             controller = self.make(twelve(), seed=seed)
@@ -81,11 +80,12 @@ class ControllerContract:
                 proposal = controller.ask()
                 seen.add(proposal.point)
                 # One point far better than all others: a sampler that settles wants it again and again.
-                controller.tell(proposal.id, result(proposal.point, TWO)[: len(TWO)] if len(seen) > 1 else [1.0, 1.0])
+                controller.tell(proposal.id, [1.0] if len(seen) == 1 else [0.0])
             assert len(seen) == 12
             with pytest.raises(SpaceExhausted, match="space 'twelve' is exhausted: all 12 points were proposed"):
                 controller.ask()
 
+    @pytest.mark.parametrize("objectives", [ONE, TWO, THREE], ids=["one", "two", "three"])
     def test_proposals_are_points_of_the_space_with_ids_that_count(self, objectives: Sequence[Objective]) -> None:
         space = conditional()
         controller = self.make(space, objectives)

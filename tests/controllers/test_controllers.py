@@ -15,7 +15,7 @@ from controller_contract import ONE, TWO, ControllerContract, result
 from controller_spaces import accuracy, conditional, flops, twelve
 
 from nas import controllers
-from nas.controllers import CONTROLLERS, SpaceExhausted, make, options, register
+from nas.controllers import CONTROLLERS, make, options, register
 from nas.errors import ControllerError
 from nas.objectives import Objective
 from nas.pareto import hypervolume
