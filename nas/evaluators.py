@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 ACCURACY = "val_accuracy"
 AUTO = "auto"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's malloc.h
+# Pixels up to which a child gets one thread: its layers take less time than threads take to wait for each other, and
+# on a busy machine a second thread made such a child four to sixty times slower.
+ONE_THREAD = 16
 LONGEST = 80  # characters of a value that an error shows
 
 
@@ -57,7 +60,8 @@ class TrainingEvaluator:
 
     Holds names only, so that it travels to workers; the dataset is loaded once a process, when first needed.
     `device`: "auto" is the GPU where there is one, else the CPU; or a torch device such as "cpu", "cuda:1".
-    `threads`: of the CPU, for one child; None leaves PyTorch's own choice.
+    `threads`: of the CPU, for one child; None is one for images up to 16 pixels, PyTorch's own choice for larger.
+    Metrics on a CPU depend, by rounding, on the number of threads.
     """
 
     spec: DataSpec
@@ -66,7 +70,7 @@ class TrainingEvaluator:
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
-            raise TrainingError(f"threads must be at least 1, or None for PyTorch's own choice; got {self.threads}")
+            raise TrainingError(f"threads must be at least 1, or None to choose by the images; got {self.threads}")
 
     @property
     def data(self) -> Dataset:
@@ -98,7 +102,8 @@ class TrainingEvaluator:
         from nas.training import train
 
         device = find_device(self.device)
-        with _threads(self.threads):
+        threads = 1 if self.threads is None and max(self.image[1:]) <= ONE_THREAD else self.threads
+        with _threads(threads):
             if device.type == "cpu":
                 keep_freed_memory()
             placed = _placed(self._document, str(device))

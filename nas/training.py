@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
@@ -84,7 +84,7 @@ class _Measure:
     def sums(self, part: Part) -> Tensor:
         """(2,): the summed loss, and the number of images whose class is found, on the device."""
         self.module.eval()
-        total = torch.zeros(2, dtype=torch.float64, device=self.placed.device)
+        total = torch.zeros(2, device=self.placed.device)
         with torch.inference_mode():
             for start in range(0, len(part), self.recipe.eval_batch_size):
                 images, labels = part.take(slice(start, start + self.recipe.eval_batch_size))
@@ -118,7 +118,7 @@ class _Child(_Measure):
             loss_sum = self._steps((number - 1) * self.steps)
             sums = self.sums(self.placed.validation)
         # The one moment in an epoch when the host waits for the device.
-        train_loss, val_loss, found = torch.cat((loss_sum.double(), sums)).tolist()
+        train_loss, val_loss, found = torch.cat((loss_sum, sums)).tolist()
         metrics: dict[str, float] = {"epoch": number, "train_loss": train_loss / self.steps}
         self._check(metrics["train_loss"], "loss", number)
         images = len(self.placed.validation)
@@ -221,15 +221,13 @@ def narrow_type(recipe: Recipe, device: torch.device) -> torch.dtype | None:
 @contextmanager
 def _reproducible(device: torch.device, seed: int) -> Iterator[None]:
     """Global generators (dropout reads them) seeded in here and restored after; no random choice of GPU kernels."""
-    gpus = [device] if device.type == "cuda" else []
-    with (
-        torch.random.fork_rng(gpus),
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True),
-    ):
+    with ExitStack() as scope:
+        scope.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         torch.default_generator.manual_seed(seed)
-        if gpus:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
+        if device.type == "cuda":
+            scope.enter_context(torch.cuda.device(device))
+            scope.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True))
+            torch.cuda.manual_seed(seed)
         yield
 
 

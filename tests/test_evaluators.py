@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from nas import evaluators
-from nas.data import DataSpec
+from nas.data import DataSpec, load
 from nas.errors import TrainingError
 from nas.evaluators import CallableEvaluator, Evaluator, TrainingEvaluator, find_device, keep_freed_memory
 from nas.recipe import Recipe
@@ -41,7 +41,7 @@ def as_evaluator(evaluator: Evaluator) -> Evaluator:
 
 def test_training_describes_its_data(spec: DataSpec) -> None:
     evaluator = as_evaluator(TrainingEvaluator(spec))
-    assert evaluator.key == evaluators.load(spec).key
+    assert evaluator.key == load(spec).key
     assert evaluator.image == IMAGE
     assert evaluator.classes == 10
 
@@ -53,6 +53,13 @@ def test_training_gives_metrics_of_each_epoch_that_are_reproducible_and_beat_cha
     assert first[-1]["val_accuracy"] > 0.3
     without_time = [[{**metrics, "seconds": 0} for metrics in child] for child in (first, again, other)]
     assert without_time[0] == without_time[1] != without_time[2]
+
+
+def test_the_default_recipe_teaches_a_small_resnet_the_digits(spec: DataSpec) -> None:
+    evaluator = TrainingEvaluator(DataSpec("digits", root=spec.root), device="cpu", threads=1)
+    recipe = Recipe.for_data(len(evaluator.data.train), 8)
+    *_, last = evaluator.run(RESNET, recipe, 0)
+    assert last["val_accuracy"] > 0.95
 
 
 def test_a_copy_that_travelled_is_small_and_gives_the_same(spec: DataSpec) -> None:
@@ -70,8 +77,7 @@ def test_a_copy_that_travelled_is_small_and_gives_the_same(spec: DataSpec) -> No
 def test_the_dataset_is_loaded_once_a_process(spec: DataSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     other = DataSpec("digits", root=spec.root, fraction=0.3, seed=7)
     loads: list[DataSpec] = []
-    plain = evaluators.load
-    monkeypatch.setattr(evaluators, "load", lambda spec: loads.append(spec) or plain(spec))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(evaluators, "load", lambda spec: loads.append(spec) or load(spec))  # type: ignore[func-returns-value]
     for _ in range(3):
         evaluator = TrainingEvaluator(other, device="cpu", threads=1)
         assert evaluator.image == IMAGE
@@ -79,14 +85,18 @@ def test_the_dataset_is_loaded_once_a_process(spec: DataSpec, monkeypatch: pytes
     assert loads == [other]
 
 
-def test_threads_are_set_while_training_only(spec: DataSpec) -> None:
+@pytest.mark.parametrize(("threads", "expected"), [(2, 2), (1, 1), (None, 1)])
+def test_threads_are_set_while_training_only(spec: DataSpec, threads: int | None, expected: int) -> None:
     before = torch.get_num_threads()
-    wanted = 1 if before > 1 else 2
-    child = TrainingEvaluator(spec, device="cpu", threads=wanted).run(RESNET, RECIPE, 0)
-    next(child)
-    assert torch.get_num_threads() == wanted
-    child.close()  # type: ignore[attr-defined]
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(3)
+    try:
+        child = TrainingEvaluator(spec, device="cpu", threads=threads).run(RESNET, RECIPE, 0)
+        next(child)
+        assert torch.get_num_threads() == expected
+        child.close()  # type: ignore[attr-defined]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_devices_are_found_by_name() -> None:

@@ -143,6 +143,7 @@ def test_options_are_read_by_the_type_of_their_field() -> None:
     recipe = PLAIN.with_options({"lr": "1e-2", "epochs": " 5 ", "flip": "Yes", "nesterov": "off", "optimizer": "adamw"})
     assert recipe == replace(PLAIN, lr=0.01, epochs=5, flip=True, nesterov=False, optimizer="adamw")
     assert PLAIN.with_options({}) == PLAIN
+    assert PLAIN.with_options({"lr": 0.5, "flip": True}) == replace(PLAIN, lr=0.5, flip=True)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +197,31 @@ def test_rates_stay_between_nothing_and_the_peak(recipe: Recipe, steps: int) -> 
     assert all(0 < rate <= recipe.lr * (1 + 1e-12) for rate in of_steps)
     if recipe.schedule != "step":
         assert max(of_steps) == pytest.approx(recipe.lr)
+
+
+# Defaults
+
+
+@given(st.integers(1, 10**7), st.integers(1, 1024))
+def test_there_is_a_recipe_for_any_data(images: int, size: int) -> None:
+    recipe = Recipe.for_data(images, size)
+    assert 4 <= recipe.epochs <= 30
+    assert 32 <= recipe.batch_size <= 512
+    assert recipe.crop * 8 <= size
+    assert recipe.flip == (size >= 32)
+
+
+def test_recipes_of_known_data() -> None:
+    digits, mnist, cifar = (Recipe.for_data(*data) for data in ((1150, 8), (54_000, 28), (45_000, 32)))
+    assert (digits.epochs, digits.batch_size, digits.lr, digits.crop, digits.flip) == (4, 32, 0.15, 0, False)
+    assert (mnist.epochs, mnist.batch_size, mnist.crop, mnist.flip) == (4, 512, 0, False)
+    assert (cifar.epochs, cifar.batch_size, cifar.lr, cifar.crop, cifar.flip) == (10, 512, 0.4, 4, True)
+
+
+@pytest.mark.parametrize(("images", "size"), [(0, 8), (100, 0)])
+def test_there_is_none_for_no_data(images: int, size: int) -> None:
+    with pytest.raises(RecipeError, match="no recipe for 0"):
+        Recipe.for_data(images, size)
 
 
 def test_reading_recipes_needs_no_torch() -> None:
