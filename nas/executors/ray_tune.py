@@ -219,7 +219,6 @@ class RayExecutor:
         self._wish = Share(cpus_per_trial, gpus_per_trial, max_concurrent)
         self._ray: dict[str, Any] = {"address": address} if address else {"address": "local", "num_cpus": num_cpus}
         self._temp_dir = temp_dir
-        self._evaluator = evaluator
         self._shipped = (tuple(classes), decode, evaluator)
         self._started: tuple[int, Share, str] | None = None
         self._stop = weakref.finalize(self, lambda: None)
@@ -250,10 +249,14 @@ class RayExecutor:
                 directory = new_directory(self._temp_dir)
                 stack.callback(shutil.rmtree, directory, ignore_errors=True)
                 if not ray.is_initialized():
-                    _init(self._ray, directory)
+                    interrupts: list[bool] = []
+                    with interruptible(lambda: interrupts.append(True)):  # or half a Ray would stay behind
+                        _init(self._ray, directory)
                     stack.callback(ray.shutdown)
+                    if interrupts:
+                        raise KeyboardInterrupt
                 machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-                share = self._wish.on(machines, self._evaluator)
+                share = self._wish.on(machines, self._shipped[-1])
                 self._started = share.slots(machines), share, directory
                 self._stop = weakref.finalize(self, stack.pop_all().close)
         return self._started
@@ -266,17 +269,14 @@ def _fit(flight: Flight, shipped: tuple[Any, ...], share: Share, directory: str)
         raise ExecutorError(f"the evaluator cannot be sent to workers: {reason(error)}") from error
     worker = tune.with_parameters(Worker, payload=payload)
     watch = _Watch(flight)
+    no_checkpoints = tune.CheckpointConfig(checkpoint_at_end=False)  # else every child is asked for one
     tuner = tune.Tuner(
         worker,
         tune_config=tune.TuneConfig(
             search_alg=_Search(flight, worker, share), scheduler=_Judge(flight), reuse_actors=True
         ),
         run_config=tune.RunConfig(
-            name="children",
-            storage_path=directory,
-            verbose=0,
-            callbacks=[watch],
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            name="children", storage_path=directory, verbose=0, callbacks=[watch], checkpoint_config=no_checkpoints
         ),
     )
     try:
@@ -297,4 +297,6 @@ def _init(options: dict[str, Any], directory: str) -> None:
         with environment({**SETTINGS, "PYTHONPATH": path}):
             ray.init(**options, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError) as error:
-        raise ExecutorError(f"no Ray at {options['address']!r}: {reason(error)}") from error
+        # By address Ray joins without a token, although it starts with one.
+        hint = "; it wants a token: set RAY_AUTH_MODE=token" if "InvalidAuthToken" in str(error.__cause__) else ""
+        raise ExecutorError(f"no Ray at {options['address']!r}: {reason(error)}{hint}") from error
