@@ -15,8 +15,11 @@ HELP = [sys.executable, "-c", "from nas.cli import main; main()"]
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+    return [text for named, text in re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S) if named == language]
 
+
+# Without this the tests below would be skipped for want of parameters.
+assert len(blocks("")) >= 3
 
 COMMANDS = sorted(
     {line.split("#")[0].strip() for line in "\n".join(blocks("")).splitlines() if line.startswith("nas ")}

@@ -110,7 +110,7 @@ def print_front(document: Mapping[str, Any]) -> None:
         [
             baseline["name"],
             *(value(name, complete[baseline["name"]]["values"][name]) for name in names),
-            _verdict(baseline["dominated_by"]),
+            _verdict(baseline["dominated_by"], [trial["trial"] for trial in document["front"]]),
         ]
         for baseline in document["baselines"]
     ]
@@ -120,12 +120,14 @@ def print_front(document: Mapping[str, Any]) -> None:
         out.print(table(columns, lines, left=["baseline", "against the children"]))
 
 
-def _verdict(dominated_by: list[int]) -> str:
+def _verdict(dominated_by: list[int], front: list[int]) -> str:
+    """In words, naming those of the front first."""
     if not dominated_by:
         return "not dominated"
-    shown = ", ".join(f"trial {number}" for number in dominated_by[:3])
-    more = f" and {len(dominated_by) - 3} more" if len(dominated_by) > 3 else ""
-    return f"dominated by {shown}{more}"
+    ordered = [number for number in front if number in dominated_by]
+    ordered += [number for number in dominated_by if number not in front]
+    more = f" and {len(ordered) - 3} more" if len(ordered) > 3 else ""
+    return f"dominated by trial {', '.join(map(str, ordered[:3]))}{more}"
 
 
 def _accuracy(trial: Mapping[str, Any]) -> str:

@@ -94,11 +94,11 @@ def search(
     if dry_run:
         _dry_run(plan, as_json)
         return
-    if not quiet:
-        _introduce(plan)
     with open_store(storage) as store:
         from nas.api import free_name, run_plan
 
+        if not quiet:
+            _introduce(plan)
         study = name or free_name(plan, store)
         _run(study, store, storage, quiet, as_json, lambda observer: run_plan(plan, study, store, observer))
 
@@ -121,7 +121,7 @@ def resume(
 
 @app.command()
 def baseline(
-    networks: Annotated[list[str], typer.Argument(help="Hand-designed networks; see nas networks.")],
+    networks: Annotated[list[str], typer.Argument(help="Hand-designed networks; see nas networks.", metavar="NETWORK")],
     study: Annotated[str | None, typer.Option(help="Add them to this study, under its data and recipe.")] = None,
     dataset: Dataset = "digits",
     fraction: Fraction = 1.0,
@@ -143,20 +143,21 @@ def baseline(
     from nas.plan import make_plan
     from nas.store import open_store
 
-    with open_store(storage, create=study is None) as store:
-        if study is not None:
+    if study is not None:
+        with open_store(storage, create=False) as store:
             _run(study, store, storage, quiet, as_json, lambda seen: api.add_baselines(study, store, networks, seen))
-            return
-        plan = make_plan(
-            "resnet",  # of no consequence: nothing is sampled
-            dataset=_data(dataset, fraction, image_size, seed),
-            budget=0,
-            recipe=_options(recipe),
-            baselines=networks,
-            executor=executor,
-            executor_options=_executor_options(executor, ray_address, cpus_per_trial, gpus_per_trial, max_concurrent),
-            seed=seed,
-        )
+        return
+    plan = make_plan(
+        "resnet",  # of no consequence: nothing is sampled
+        dataset=_data(dataset, fraction, image_size, seed),
+        budget=0,
+        recipe=_options(recipe),
+        baselines=networks,
+        executor=executor,
+        executor_options=_executor_options(executor, ray_address, cpus_per_trial, gpus_per_trial, max_concurrent),
+        seed=seed,
+    )
+    with open_store(storage) as store:
         own = name or api.free_name(plan, store, "baselines")
         _run(own, store, storage, quiet, as_json, lambda seen: api.run_plan(plan, own, store, seen))
 

@@ -16,7 +16,6 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import ray
 import ray._private.worker
 from ray import cloudpickle, tune
 from ray.exceptions import RayActorError, RayError, RayTaskError
@@ -292,9 +291,8 @@ def _init(options: dict[str, Any], directory: str) -> None:
     """Join the cluster, or start Ray here with the driver's modules importable in the workers."""
     if options["address"] == "local":
         options = {**options, "include_dashboard": False, "_temp_dir": directory}
-    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
     try:
-        with environment({**SETTINGS, "PYTHONPATH": path}):
+        with environment({**SETTINGS, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}):
             ray.init(**options, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError) as error:
         # By address Ray joins without a token, although it starts with one.
