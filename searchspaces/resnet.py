@@ -142,54 +142,30 @@ _ZAGORUYKO = "Zagoruyko & Komodakis 2016, Wide Residual Networks"
 _HU = "Hu et al. 2018, Squeeze-and-Excitation Networks"
 _OURS = "ours: a narrow relative for images of a few pixels"
 
+DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+_PRINTED = "stride in the 1×1, as printed"
+_PREACT_50 = resnet(Bottleneck(preact=True), DEPTHS[50], stem=_PREACT_STEM, head=PoolHead(normalised=True))
+_SE_RESNEXT_50 = resnet(Bottleneck(ratio=0.5, cardinality=32, se=1 / 16), DEPTHS[50])
+
 NETWORKS = (
-    Network("resnet18", resnet(Basic(), (2, 2, 2, 2), BASIC_WIDTHS), _HE),
-    Network("resnet34", resnet(Basic(), (3, 4, 6, 3), BASIC_WIDTHS), _HE),
-    Network("resnet50", resnet(Bottleneck(), (3, 4, 6, 3)), _HE),
-    Network("resnet101", resnet(Bottleneck(), (3, 4, 23, 3)), _HE),
-    Network("resnet152", resnet(Bottleneck(), (3, 8, 36, 3)), _HE),
-    Network(
-        "resnet50_v1",
-        resnet(Bottleneck(stride_in="1x1"), (3, 4, 6, 3)),
-        _HE,
-        note="stride in the 1×1, as printed",
+    *(Network(f"resnet{n}", resnet(Basic(), DEPTHS[n], BASIC_WIDTHS), _HE) for n in (18, 34)),
+    *(Network(f"resnet{n}", resnet(Bottleneck(), DEPTHS[n]), _HE) for n in (50, 101, 152)),
+    *(
+        Network(f"resnet{n}_v1", resnet(Bottleneck(stride_in="1x1"), DEPTHS[n]), _HE, note=_PRINTED)
+        for n in (50, 101, 152)
     ),
-    Network(
-        "resnet101_v1",
-        resnet(Bottleneck(stride_in="1x1"), (3, 4, 23, 3)),
-        _HE,
-        note="stride in the 1×1, as printed",
-    ),
-    Network(
-        "resnet152_v1",
-        resnet(Bottleneck(stride_in="1x1"), (3, 8, 36, 3)),
-        _HE,
-        note="stride in the 1×1, as printed",
-    ),
-    Network(
-        "preact_resnet50",
-        resnet(Bottleneck(preact=True), (3, 4, 6, 3), stem=_PREACT_STEM, head=PoolHead(normalised=True)),
-        _HE_B,
-    ),
-    Network("wide_resnet50_2", resnet(Bottleneck(ratio=0.5), (3, 4, 6, 3)), _ZAGORUYKO),
-    Network("wide_resnet101_2", resnet(Bottleneck(ratio=0.5), (3, 4, 23, 3)), _ZAGORUYKO),
-    Network("resnext50_32x4d", resnet(Bottleneck(ratio=0.5, cardinality=32), (3, 4, 6, 3)), _XIE),
-    Network("resnext101_32x4d", resnet(Bottleneck(ratio=0.5, cardinality=32), (3, 4, 23, 3)), _XIE),
-    Network("resnext101_32x8d", resnet(Bottleneck(ratio=1.0, cardinality=32), (3, 4, 23, 3)), _XIE),
-    Network("se_resnet50", resnet(Bottleneck(se=1 / 16), (3, 4, 6, 3)), _HU),
-    Network("se_resnext50_32x4d", resnet(Bottleneck(ratio=0.5, cardinality=32, se=1 / 16), (3, 4, 6, 3)), _HU),
-    cifar("resnet8", cifar_resnet(8), _HE + ", n = 1"),
-    cifar("resnet14", cifar_resnet(14), _HE + ", n = 2"),
-    cifar("resnet20", cifar_resnet(20), _HE),
-    cifar("resnet32", cifar_resnet(32), _HE),
-    cifar("resnet44", cifar_resnet(44), _HE),
-    cifar("resnet56", cifar_resnet(56), _HE),
-    cifar("resnet110", cifar_resnet(110), _HE),
+    Network("preact_resnet50", _PREACT_50, _HE_B),
+    Network("wide_resnet50_2", resnet(Bottleneck(ratio=0.5), DEPTHS[50]), _ZAGORUYKO),
+    Network("wide_resnet101_2", resnet(Bottleneck(ratio=0.5), DEPTHS[101]), _ZAGORUYKO),
+    Network("resnext50_32x4d", resnet(Bottleneck(ratio=0.5, cardinality=32), DEPTHS[50]), _XIE),
+    Network("resnext101_32x4d", resnet(Bottleneck(ratio=0.5, cardinality=32), DEPTHS[101]), _XIE),
+    Network("resnext101_32x8d", resnet(Bottleneck(ratio=1.0, cardinality=32), DEPTHS[101]), _XIE),
+    Network("se_resnet50", resnet(Bottleneck(se=1 / 16), DEPTHS[50]), _HU),
+    Network("se_resnext50_32x4d", _SE_RESNEXT_50, _HU),
+    *(cifar(f"resnet{layers}", cifar_resnet(layers), _HE) for layers in (8, 14, 20, 32, 44, 56, 110)),
     cifar("resnet164", cifar_bottleneck(164), _HE_B),
     cifar("preact_resnet164", cifar_bottleneck(164, preact=True), _HE_B),
-    cifar("wrn16_4", wide_resnet(16, 4), _ZAGORUYKO),
-    cifar("wrn40_4", wide_resnet(40, 4), _ZAGORUYKO),
-    cifar("wrn28_10", wide_resnet(28, 10), _ZAGORUYKO),
+    *(cifar(f"wrn{n}_{k}", wide_resnet(n, k), _ZAGORUYKO) for n, k in ((16, 4), (40, 4), (28, 10))),
     cifar("resnext29_32x4d", cifar_resnext(32, 4), _XIE),
     cifar("resnext29_8x64d", cifar_resnext(8, 64), _XIE),
     cifar("resnext29_16x64d", cifar_resnext(16, 64), _XIE),
