@@ -55,8 +55,7 @@ def resume(
         raise StudyError(f"budget {budget} is below the study's {spec.budget}; give the new total, or nothing")
     plan = plan_of(spec, space=space, evaluator=evaluator, budget=budget)
     store.reopen(record.id, plan.spec.to_json())
-    plan.run(store, record, observer, replay=True)
-    return Study(store, name)
+    return Study(store, name, plan.run(store, record, observer, replay=True).ended_because)
 
 
 def open_study(name: str, storage: str | os.PathLike[str] | Store) -> Study:
@@ -84,8 +83,7 @@ def add_baselines(
 def run_plan(plan: Plan, name: str | None, store: Store, observer: Observer | None = None) -> Study:
     """Create the study of a plan and run it."""
     record = store.create_study(name or free_name(plan, store), plan.spec.to_json())
-    plan.run(store, record, observer)
-    return Study(store, record.name)
+    return Study(store, record.name, plan.run(store, record, observer).ended_because)
 
 
 def free_name(plan: Plan, store: Store, prefix: str | None = None) -> str:

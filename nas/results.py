@@ -15,10 +15,13 @@ from searchspaces.summary import summarise
 
 
 class Study:
-    """A stored search. Reads when asked, so it is current also while the search runs."""
+    """A stored search. Reads when asked, so it is current also while the search runs.
 
-    def __init__(self, store: Store, name: str) -> None:
-        self.store, self.name = store, name
+    `ended_because` says why a search that has just run stopped short of its budget; empty if it did not.
+    """
+
+    def __init__(self, store: Store, name: str, ended_because: str = "") -> None:
+        self.store, self.name, self.ended_because = store, name, ended_because
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, {self.record.counts['complete']} complete trials)"

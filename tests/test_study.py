@@ -96,11 +96,10 @@ def test_a_child_that_breaks_a_constraint_is_never_trained() -> None:
 
 
 def test_constraints_that_nothing_meets_end_with_a_word() -> None:
-    plan = make_plan("resnext", evaluator=Judge(), constraints=["flops<=1"], controller="random", baselines="none")
-    with open_store(None) as store:
-        loop = plan.run(store, store.create_study("s", plan.spec.to_json()), None)
-    assert loop.trained == 0
-    assert "loosen the constraints" in loop.ended_because
+    judge = Judge()
+    study = run(judge, constraints=["flops<=1"], controller="random")
+    assert judge.trained == []
+    assert "loosen the constraints" in study.ended_because
 
 
 def test_a_failing_child_fails_alone() -> None:
@@ -129,6 +128,7 @@ def test_a_space_with_few_points_ends_when_all_are_known() -> None:
     study = nas.search(Space("few", template), evaluator=judge, budget=50, controller="random")
     assert len(judge.trained) == 4
     assert len(study.front) >= 1
+    assert "exhausted" in study.ended_because
 
 
 @pytest.mark.parametrize("controller", CONTROLLERS)

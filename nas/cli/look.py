@@ -34,13 +34,14 @@ def studies(storage: Storage = DEFAULT_STORAGE, as_json: JsonFlag = False) -> No
                 spec["space"],
                 str((spec["dataset"] or {}).get("name", spec["evaluator"])),
                 spec["controller"],
-                f"{counts['complete']}/{spec['budget']}",
+                str(spec["budget"]),
+                str(counts["complete"]),
                 rest or "-",
                 percent(d["best_accuracy"]),
                 "finished" if d["finished"] else "open",
             ]
         )
-    columns = ["study", "space", "data", "controller", "complete/budget", "other trials", "best", "state"]
+    columns = ["study", "space", "data", "controller", "budget", "complete", "other trials", "best", "state"]
     console().print(table(columns, rows, left=["study", "space", "data", "controller", "other trials", "state"]))
 
 

@@ -174,6 +174,8 @@ def _run(name: str, store: Store, storage: str, quiet: bool, as_json: bool, work
     except KeyboardInterrupt:
         note(f"\nstopped; finished trials are kept. Go on with: nas resume {name}{where}")
         raise typer.Exit(EXIT_INTERRUPTED) from None
+    if study.ended_because:
+        note(f"stopped before the budget: {study.ended_because}")
     document = study.to_json()
     if as_json:
         print_json(document)
@@ -183,8 +185,8 @@ def _run(name: str, store: Store, storage: str, quiet: bool, as_json: bool, work
         counts = document["study"]["counts"]
         told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
         note(f"\n{told}; {duration(time.monotonic() - begun)}")
-        best = document["front"][0]["trial"] if document["front"] else 0
-        note(f"look further: nas show {name}{where} · nas describe {name}:{best}{where}")
+        best = f" · nas describe {name}:{document['front'][0]['trial']}{where}" if document["front"] else ""
+        note(f"look further: nas show {name}{where}{best}")
 
 
 def _introduce(plan: Plan) -> None:
