@@ -130,6 +130,7 @@ def make_plan(
         seed=seed,
         budget=budget,
         dataset=data.to_json() if training else None,
+        data_key=judge.key if training else None,
         baselines=tuple(picked.networks),
         executor=executor,
         executor_options=dict(executor_options or {}),
@@ -158,6 +159,10 @@ def plan_of(
     if evaluator is None and spec.evaluator != TRAINING:
         raise StudyError(f"the study's evaluator {spec.evaluator!r} is a function of yours; give it as evaluator=…")
     judge, _ = _evaluator(evaluator, data or DataSpec("digits"), spec.image, spec.classes)
+    if spec.data_key not in (None, judge.key):
+        raise StudyError(
+            f"the data has changed since the study: it is {judge.key} now and was {spec.data_key}; start another"
+        )
     if spec.evaluator not in (TRAINING, judge.key):
         raise StudyError(f"the study was evaluated by {spec.evaluator!r}, not by {judge.key!r}")
     return Plan(spec if budget is None else replace(spec, budget=budget), space, judge)

@@ -29,6 +29,7 @@ class StudySpec:
     seed: int
     budget: int
     dataset: Mapping[str, Any] | None = None
+    data_key: str | None = None  # the fingerprint of the data's content: a study goes on only with the same
     baselines: tuple[str, ...] = ()
     controller_options: Mapping[str, Any] = field(default_factory=dict)
     executor: str = "inline"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 NAS = [sys.executable, "-c", "from nas.cli import main; main()"]
 QUICK = ["--executor", "inline", "--recipe", "epochs=1", "--controller", "random"]
@@ -251,6 +252,20 @@ def test_ctrl_c_then_resume(tmp_path: Path, executor: str) -> None:
     assert len([trial for trial in complete if not trial["reused"]]) == 8
     assert {t["trial"]: t["finished"] for t in complete if t["trial"] in kept} == kept  # not trained again
     assert len({trial["architecture"] for trial in complete}) == 8
+
+
+def test_resume_refuses_data_that_has_changed(tmp_path: Path) -> None:
+    for name, grey in (("dark", 40), ("light", 200)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for index in range(12):
+            Image.new("L", (8, 8), grey + index).save(tmp_path / "images" / name / f"{index}.png")
+    done = nas("search", "--dataset", "folder:images", "--budget", "1", *QUICK, "--baselines", "none", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    Image.new("L", (8, 8), 90).save(tmp_path / "images" / "dark" / "new.png")
+    refused = nas("resume", "resnext-images-1", "--budget", "2", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "the data has changed since the study" in refused.stderr
+    assert reads("studies", cwd=tmp_path)[0]["spec"]["budget"] == 1  # and the study is as it was
 
 
 def test_help_is_fast(tmp_path: Path) -> None:
