@@ -55,7 +55,9 @@ def resume(
         raise StudyError(f"budget {budget} is below the study's {spec.budget}; give the new total, or nothing")
     plan = plan_of(spec, space=space, evaluator=evaluator, budget=budget)
     store.reopen(record.id, plan.spec.to_json())
-    return Study(store, name, plan.run(store, record, observer, replay=True).ended_because)
+    loop = plan.run(store, record, observer, replay=True)
+    store.finish_study(record.id)
+    return Study(store, name, loop.ended_because)
 
 
 def open_study(name: str, storage: str | os.PathLike[str] | Store) -> Study:
@@ -83,7 +85,9 @@ def add_baselines(
 def run_plan(plan: Plan, name: str | None, store: Store, observer: Observer | None = None) -> Study:
     """Create the study of a plan and run it."""
     record = store.create_study(name or free_name(plan, store), plan.spec.to_json())
-    return Study(store, record.name, plan.run(store, record, observer).ended_because)
+    loop = plan.run(store, record, observer)
+    store.finish_study(record.id)
+    return Study(store, record.name, loop.ended_because)
 
 
 def free_name(plan: Plan, store: Store, prefix: str | None = None) -> str:

@@ -86,6 +86,21 @@ class Objective:
         return float(source[key])
 
 
+def values_of(
+    objectives: Sequence[Objective], metrics: Mapping[str, float | None], cost: Mapping[str, float]
+) -> list[float]:
+    """The values of all objectives, in their order and in natural units.
+
+    Raises `ObjectiveError` for one that is missing (None is missing: the store's word for NaN) or not finite.
+    """
+    numbers = {name: number for name, number in metrics.items() if number is not None}
+    values = [objective.value(numbers, cost) for objective in objectives]
+    for objective, value in zip(objectives, values, strict=True):
+        if not math.isfinite(value):
+            raise ObjectiveError(f"objective {objective.name!r} is {value}")
+    return values
+
+
 @dataclass(frozen=True)
 class Constraint:
     """A bound on an exact quantity, checked before a child is trained; `relation` is "<=" or ">=".

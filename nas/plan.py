@@ -73,7 +73,6 @@ class Plan:
             if self.spec.executor == "ray":  # its workers must know the blocks of a space made in a script
                 options["classes"] = kinds_in(self.space.template)
             make_executor(self.spec.executor, self.evaluator, **options).run(loop)
-        store.finish_study(study.id)
         return loop
 
 
@@ -126,7 +125,7 @@ def make_plan(
         controller_options=dict(controller_options or {}),
         objectives=tuple(objectives),
         constraints=tuple(constraints),
-        recipe=_recipe(recipe, judge, data if training else None).to_json(),
+        recipe=_recipe(recipe, judge).to_json(),
         seed=seed,
         budget=budget,
         dataset=data.to_json() if training else None,
@@ -180,13 +179,10 @@ def _evaluator(
     raise StudyError(f"evaluator {evaluator!r} is neither a function of an architecture nor an Evaluator")
 
 
-def _recipe(recipe: Recipe | Mapping[str, str] | None, judge: Evaluator, data: DataSpec | None) -> Recipe:
+def _recipe(recipe: Recipe | Mapping[str, str] | None, judge: Evaluator) -> Recipe:
     if isinstance(recipe, Recipe):
         return recipe
     default = Recipe()
-    if data is not None:
-        from nas.data import load
-
-        dataset = load(data)
-        default = Recipe.for_data(len(dataset.train.labels), min(dataset.image[1:]))
+    if isinstance(judge, TrainingEvaluator):
+        default = Recipe.for_data(len(judge.data.train), min(judge.image[1:]))
     return default.with_options(recipe) if recipe else default

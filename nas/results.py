@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 from nas import pareto
-from nas.errors import NasError, StudyError
-from nas.objectives import Objective
+from nas.errors import StudyError
+from nas.objectives import Objective, values_of
 from nas.spec import StudySpec
 from nas.store import Store, StudyRecord, TrialRecord
 from searchspaces import Architecture
 from searchspaces.summary import summarise
+
+Measured: TypeAlias = tuple[TrialRecord, list[float]]  # a complete trial and its objective values
 
 
 class Study:
@@ -39,7 +41,7 @@ class Study:
     @property
     def objectives(self) -> tuple[Objective, ...]:
         """What it optimises, in order."""
-        return tuple(Objective.parse(text) for text in self.spec.objectives)
+        return _objectives(self.record)
 
     @property
     def trials(self) -> list[TrialRecord]:
@@ -49,32 +51,25 @@ class Study:
     @property
     def front(self) -> list[TrialRecord]:
         """The complete trials, children and baselines, that no other dominates, the best first objective first."""
-        trials, values = self._measured()
-        kept = pareto.front(values, [objective.maximise for objective in self.objectives])
-        first = self.objectives[0]
-        return sorted(
-            (trials[index] for index in kept),
-            key=lambda trial: self.values(trial)[0] * (-1 if first.maximise else 1),
-        )
+        objectives, rows = self._measured()
+        kept = pareto.front([values for _, values in rows], [objective.maximise for objective in objectives])
+        return [trial for trial, _ in _best_first((rows[index] for index in kept), objectives)]
 
     @property
     def best(self) -> TrialRecord | None:
         """The complete child with the best first objective; None before there is one."""
-        first = self.objectives[0]
-        children = [trial for trial in self._measured()[0] if trial.kind == "child"]
-        if not children:
-            return None
-        return (max if first.maximise else min)(children, key=lambda trial: self.values(trial)[0])
+        objectives, rows = self._measured()
+        ordered = _best_first((row for row in rows if row[0].kind == "child"), objectives)
+        return ordered[0][0] if ordered else None
 
     def values(self, trial: TrialRecord) -> list[float]:
         """The objective values of a complete trial in natural units. Raises `NasError` for a missing metric."""
-        return values_of(trial, self.objectives)
+        return trial_values(trial, self.objectives)
 
     def baselines(self) -> dict[str, list[int]]:
         """For each complete baseline, the numbers of the children that dominate it (empty: none does)."""
-        trials, values = self._measured()
-        maximise = [objective.maximise for objective in self.objectives]
-        rows = list(zip(trials, values, strict=True))
+        objectives, rows = self._measured()
+        maximise = [objective.maximise for objective in objectives]
         return {
             str(trial.name): [
                 other.number
@@ -91,7 +86,8 @@ class Study:
 
     def to_json(self) -> dict[str, Any]:
         """The study as `nas search --json` prints it: `study`, `trials`, `front`, `baselines`."""
-        record, objectives = self.record, self.objectives
+        record = self.record
+        objectives = _objectives(record)
         summaries: dict[str, str] = {}
 
         def row(trial: TrialRecord) -> dict[str, Any]:
@@ -107,22 +103,27 @@ class Study:
             "baselines": [{"name": name, "dominated_by": numbers} for name, numbers in self.baselines().items()],
         }
 
-    def _measured(self) -> tuple[list[TrialRecord], list[list[float]]]:
-        pairs = []
-        for trial in self.store.trials(self.record.id, state="complete"):
-            try:
-                pairs.append((trial, self.values(trial)))
-            except NasError:  # a baseline answered by a study that had other metrics
-                continue
-        return [trial for trial, _ in pairs], [values for _, values in pairs]
+    def _measured(self) -> tuple[tuple[Objective, ...], list[Measured]]:
+        """The objectives, and every complete trial with its values: a trial is complete only with all of them."""
+        record = self.record
+        objectives = _objectives(record)
+        complete = self.store.trials(record.id, state="complete")
+        return objectives, [(trial, trial_values(trial, objectives)) for trial in complete]
 
 
-def values_of(trial: TrialRecord, objectives: Sequence[Objective]) -> list[float]:
+def _objectives(record: StudyRecord) -> tuple[Objective, ...]:
+    return tuple(Objective.parse(text) for text in StudySpec.from_json(record.spec).objectives)
+
+
+def _best_first(rows: Iterable[Measured], objectives: Sequence[Objective]) -> list[Measured]:
+    return sorted(rows, key=lambda row: row[1][0], reverse=objectives[0].maximise)
+
+
+def trial_values(trial: TrialRecord, objectives: Sequence[Objective]) -> list[float]:
     """The objective values of a complete trial. Raises `NasError` for a metric that it lacks."""
     if trial.state != "complete":
         raise StudyError(f"trial {trial.number} is {trial.state}; only a complete trial has objective values")
-    metrics: Mapping[str, float] = {k: v for k, v in (trial.metrics or {}).items() if v is not None}
-    return [objective.value(metrics, trial.cost) for objective in objectives]
+    return values_of(objectives, trial.metrics or {}, trial.cost)
 
 
 def study_json(record: StudyRecord) -> dict[str, Any]:
@@ -142,7 +143,7 @@ def study_json(record: StudyRecord) -> dict[str, Any]:
 def trial_json(trial: TrialRecord, objectives: Sequence[Objective], summary: str) -> dict[str, Any]:
     """One trial; `values` are those of the objectives, None unless it is complete."""
     complete = trial.state == "complete"
-    values = dict(zip([o.name for o in objectives], values_of(trial, objectives), strict=True)) if complete else None
+    values = dict(zip([o.name for o in objectives], trial_values(trial, objectives), strict=True)) if complete else None
     return {
         "trial": trial.number,
         "kind": trial.kind,

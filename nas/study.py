@@ -7,7 +7,6 @@ controller to the state of the one that was interrupted.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from typing import Any, Literal, Protocol
 from nas.controllers import Proposal
 from nas.errors import ControllerError, NasError, StudyError
 from nas.executors import Job
+from nas.objectives import values_of
 from nas.store import NewTrial, Store, StudyRecord, TrialRecord
 from nas.terms import Terms
 from searchspaces import Architecture, Point
@@ -63,11 +63,6 @@ class Loop:
     def done(self) -> bool:
         """Whether everything that was asked for is trained, or nothing more can be proposed."""
         return not (self._waiting or self._flying or self._baselines) and not self._may_ask
-
-    @property
-    def in_flight(self) -> int:
-        """How many trials are waiting or running."""
-        return len(self._waiting) + len(self._flying)
 
     def next(self) -> Job | None:
         """The next child to train: baselines first, then what the controller proposes."""
@@ -212,13 +207,7 @@ class Loop:
             self.store.add_curve(self.study.id, self._position - 1, curves)
 
     def _values(self, metrics: Mapping[str, float | None], cost: Mapping[str, int]) -> list[float]:
-        """The objective values in natural units. Raises `NasError` for one that is missing or not finite."""
-        numbers = {name: value for name, value in metrics.items() if value is not None}
-        values = [objective.value(numbers, cost) for objective in self.terms.objectives]
-        for objective, value in zip(self.terms.objectives, values, strict=True):
-            if not math.isfinite(value):
-                raise StudyError(f"objective {objective.name!r} is {value}")
-        return values
+        return values_of(self.terms.objectives, metrics, cost)
 
     def _take(self) -> int:
         self._position += 1

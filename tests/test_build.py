@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 import random
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -19,15 +18,7 @@ from searchspaces import NETWORKS, SPACES, Canvas, price
 from searchspaces import Tensor as Symbol
 from searchspaces.resnet import cifar_resnet
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors on a busy machine are faster without a second thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 # --- the same network as torchvision's ------------------------------------------------------------------
 

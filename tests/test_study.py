@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import nas
+from nas.api import add_baselines
 from nas.controllers import CONTROLLERS
 from nas.errors import StoreError, StudyError
 from nas.executors import Driver
@@ -244,6 +245,30 @@ def test_baselines_are_trained_once_and_lie_beside_the_front(tmp_path: Path) -> 
     again = Judge()
     run(again, baselines="auto", storage=tmp_path / "a.db", budget=1)
     assert len(again.trained) == 1
+
+
+def test_baselines_added_to_an_interrupted_study_leave_it_open(tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "dataset": "digits",
+        "recipe": {"epochs": "1"},
+        "baselines": "none",
+        "controller": "random",
+    }
+
+    class Stop:
+        def changed(self, loop: Loop, trial: Any) -> None:
+            if trial.state == "complete":
+                raise KeyboardInterrupt
+
+    where = tmp_path / "a.db"
+    with pytest.raises(KeyboardInterrupt):
+        nas.search("resnext", **options, budget=2, observer=Stop(), storage=where, name="s")
+    study = add_baselines("s", where, ["resnet8"])
+    assert not study.record.finished
+    assert set(study.baselines()) == {"resnet8"}
+    resumed = nas.resume("s", where)
+    assert resumed.record.finished
+    assert sum(trial.kind == "child" and trial.state == "complete" for trial in resumed.trials) == 2
 
 
 def test_the_front_is_what_nothing_dominates() -> None:

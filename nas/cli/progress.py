@@ -11,9 +11,8 @@ from rich.live import Live
 from rich.text import Text
 
 from nas.cli.output import console, duration, percent
-from nas.errors import NasError
 from nas.pareto import front
-from nas.results import values_of
+from nas.results import trial_values
 from nas.store import TrialRecord
 from nas.study import Loop
 
@@ -69,10 +68,7 @@ class Progress:
 
     def _take_in(self, loop: Loop, trial: TrialRecord) -> None:
         objectives = loop.terms.objectives
-        try:
-            values = values_of(trial, objectives)
-        except NasError:  # a reused baseline that lacks a metric
-            return
+        values = trial_values(trial, objectives)
         if trial.kind == "child" and trial.val_accuracy is not None:
             self._best = max(trial.val_accuracy, self._best or 0.0)
         # Only the front is kept, so that a long search stays as cheap to watch as a short one.
