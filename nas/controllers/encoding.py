@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from nas.controllers.gaussian import Columns
+
 if TYPE_CHECKING:
     from nas.controllers.problem import Problem
     from searchspaces import Point
@@ -17,21 +19,22 @@ COSTS = ("flops", "params")
 
 
 class Encoding:
-    """The rows of a problem's points; `groups` lists the columns of each axis and of each cost.
+    """The rows of a problem's points, and what their `columns` are; the trend is along the FLOPs.
 
     `typical`: points that the logarithms of the costs are scaled by, to mean 0 and deviation 1.
     """
 
     def __init__(self, problem: Problem, typical: Sequence[Point]) -> None:
         self._problem = problem
-        self.groups: list[list[int]] = []
+        axes: list[tuple[int, ...]] = []
         column = 0
         for axis in problem.space.axes:
             width = axis.conditional + (1 if axis.ordinal else len(axis))
-            self.groups.append(list(range(column, column + width)))
+            axes.append(tuple(range(column, column + width)))
             column += width
+        self.columns = Columns(tuple(axes))
         if problem.priced:
-            self.groups += [[column + place] for place in range(len(COSTS))]
+            self.columns = Columns(tuple(axes), tuple((column + place,) for place in range(len(COSTS))), column)
             costs = np.array([self._costs(point) for point in typical])
             self._centre, spread = costs.mean(axis=0), costs.std(axis=0)
             self._spread = np.where(spread > 1e-9, spread, 1.0)
@@ -39,7 +42,7 @@ class Encoding:
     @property
     def width(self) -> int:
         """The number of columns."""
-        return sum(map(len, self.groups))
+        return sum(map(len, self.columns.groups))
 
     def row(self, point: Point) -> npt.NDArray[np.float64]:
         """The features of one point."""

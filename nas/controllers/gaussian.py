@@ -6,7 +6,8 @@ standardised inside; what comes out is in their own units.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,18 +20,46 @@ Vector = npt.NDArray[np.float64]
 # Log-normal priors (mean, deviation of the logarithm). Relevances are inverse squared length scales; features lie in
 # [0, 1] or have unit deviation, so at 0.3 a function changes over about two of their ranges.
 RELEVANCE, AMPLITUDE, NOISE = (np.log(0.3), 1.5), (0.0, 1.0), (np.log(0.02), 1.0)
+# From so many axes on, each is expected to matter less (Hvarfner et al. 2024): or else, in a space of many, every
+# candidate would be far from all that is known.
+FEW = 4
+REACH = 4.0  # deviations of the prior within which a hyperparameter stays
+RIDGE = 1.0  # results, of unit spread, that hold the trend level
 JITTER = 1e-6
 FITTED = 160  # rows that hyperparameters are fitted on: the evidence costs their cube
 OUTLIER = 3.0  # interquartile ranges below the median at which a target is cut: failures say "bad", not how bad
 
 
-class GaussianProcess:
-    """A regression from rows of features to a number. `groups` lists the columns that share a relevance."""
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of the rows are: `axes` and `costs` list the columns that share a relevance.
 
-    def __init__(self, groups: Sequence[Sequence[int]]) -> None:
-        self._groups = [list(group) for group in groups]
-        self._start = np.array([*[RELEVANCE[0]] * len(groups), AMPLITUDE[0], NOISE[0]])
-        self._theta = self._start.copy()
+    `trend`: the column along which a straight line is expected before anything is known; None for none. Accuracy
+    grows with the logarithm of the FLOPs, whatever the space (Tan & Le 2019, figure 3).
+    """
+
+    axes: tuple[tuple[int, ...], ...]
+    costs: tuple[tuple[int, ...], ...] = ()
+    trend: int | None = None
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """All that have a relevance of their own."""
+        return (*self.axes, *self.costs)
+
+
+class GaussianProcess:
+    """A regression from rows of features to a number: a line along the trend, and what departs from it."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        relevance, width = RELEVANCE
+        less = np.log(max(1.0, len(columns.axes) / FEW))
+        relevances = [relevance - less] * len(columns.axes) + [relevance] * len(columns.costs)
+        count = len(relevances)
+        self._centres = np.array([*relevances, AMPLITUDE[0], NOISE[0]])
+        self._widths = np.array([*[width] * count, AMPLITUDE[1], NOISE[1]])
+        self._theta = self._centres.copy()
         self.rows: Rows = np.empty((0, 0))
 
     @property
@@ -44,9 +73,20 @@ class GaussianProcess:
             late = len(rows) - FITTED // 2
             chosen = np.r_[np.linspace(0, late - 1, FITTED - FITTED // 2).astype(int), late : len(rows)]
             rows, targets = rows[chosen], targets[chosen]
-        distances = np.stack([_squared(rows[:, group], rows[:, group]) for group in self._groups])
+        parts = [rows[:, group] for group in map(list, self._columns.groups)]
+        distances = np.stack([_squared(part, part) for part in parts])
         goal = _standardised(targets)[0]
-        found = minimize(_evidence, self._theta, (distances, goal), "L-BFGS-B", jac=True, options={"maxiter": steps})
+        goal = goal - self._line(rows, goal)(rows)
+        reach = REACH * self._widths
+        found = minimize(
+            _evidence,
+            self._theta,
+            (distances, goal, self._centres, self._widths),
+            "L-BFGS-B",
+            jac=True,
+            bounds=np.stack([self._centres - reach, self._centres + reach], axis=1),  # beyond, exponentials overflow
+            options={"maxiter": steps},
+        )
         if np.isfinite(found.x).all():
             self._theta = found.x
 
@@ -54,27 +94,39 @@ class GaussianProcess:
         """Take these rows as what is known."""
         self.rows = rows
         goal, self._mean, self._scale = _standardised(targets)
+        self._trend = self._line(rows, goal)
         weights, amplitude, noise = self._parameters()
         scaled = rows * weights
         kernel = amplitude * _matern(_squared(scaled, scaled)) + noise * np.eye(len(rows))
         self._factor = cholesky(kernel, lower=True)
-        self._solved = solve_triangular(self._factor, goal, lower=True)
+        self._solved = solve_triangular(self._factor, goal - self._trend(rows), lower=True)
 
     def posterior(self, candidates: Rows) -> Posterior:
         """Mean and deviation at each candidate, ready to be told what to believe about some."""
         weights, amplitude, noise = self._parameters()
         cross = amplitude * _matern(_squared(self.rows * weights, candidates * weights))
         half = solve_triangular(self._factor, cross, lower=True)
-        mean = half.T @ self._solved
+        mean = half.T @ self._solved + self._trend(candidates)
         variance = np.maximum(amplitude - np.einsum("ij,ij->j", half, half), 1e-9)
         return Posterior(candidates * weights, half, mean, variance, amplitude, noise, self._mean, self._scale)
 
+    def _line(self, rows: Rows, goal: Vector) -> Callable[[Rows], Vector]:
+        """The trend of standardised targets, by ridge regression."""
+        column = self._columns.trend
+        if column is None:
+            return lambda wanted: np.zeros(len(wanted))
+        centre = float(rows[:, column].mean())
+        along = rows[:, column] - centre
+        slope = float(along @ goal) / (float(along @ along) + RIDGE)
+        return lambda wanted: slope * (wanted[:, column] - centre)
+
     def _parameters(self) -> tuple[Vector, float, float]:
         """The square roots of the relevances for each column, the amplitude and the noise."""
-        weights = np.empty(sum(map(len, self._groups)))
+        groups = self._columns.groups
+        weights = np.empty(sum(map(len, groups)))
         roots: list[float] = np.exp(0.5 * self._theta).tolist()
-        for group, weight in zip(self._groups, roots, strict=False):
-            weights[group] = weight
+        for group, weight in zip(groups, roots, strict=False):
+            weights[list(group)] = weight
         return weights, float(np.exp(self._theta[-2])), float(np.exp(self._theta[-1])) + JITTER
 
 
@@ -146,7 +198,7 @@ def _matern(squares: Rows) -> Rows:
     return kernel
 
 
-def _evidence(theta: Vector, distances: Rows, goal: Vector) -> tuple[float, Vector]:
+def _evidence(theta: Vector, distances: Rows, goal: Vector, centres: Vector, widths: Vector) -> tuple[float, Vector]:
     """The negative log evidence plus that of the priors, and its gradient (Rasmussen & Williams 2006, eq. 5.9)."""
     groups = len(distances)
     relevances, amplitude, noise = np.exp(theta[:groups]), np.exp(theta[-2]), np.exp(theta[-1])
@@ -166,7 +218,5 @@ def _evidence(theta: Vector, distances: Rows, goal: Vector) -> tuple[float, Vect
     gradient[-2] = 0.5 * amplitude * (pull * shape).sum()
     gradient[-1] = 0.5 * noise * np.trace(pull)
     value = 0.5 * goal @ solved + np.log(np.diag(factor)).sum()
-    centres = np.array([*[RELEVANCE[0]] * groups, AMPLITUDE[0], NOISE[0]])
-    widths = np.array([*[RELEVANCE[1]] * groups, AMPLITUDE[1], NOISE[1]])
     offset = (theta - centres) / widths
     return float(value + 0.5 * offset @ offset), gradient + offset / widths

@@ -38,11 +38,11 @@ class ParetoController:
     """Proposes the child with the largest expected gain of the front.
 
     The first `startup` proposals are hand-designed networks of the space (at most half of them) and points that lie far
-    from those before them. Then
-    each measured objective has a Gaussian process over the axes and the logarithms of the costs, refitted whenever the
-    results have grown by the share `refit`. A child in flight is believed to come out as expected, so that a batch
-    spreads; a child without values counts as the worst so far. The volume is that above the worst result that is no
-    outlier, and below the dearest candidate.
+    from those before them. Then each measured objective has a Gaussian process over the axes and the logarithms of
+    the costs, around a line along the logarithm of the FLOPs, refitted whenever the results have grown by the share
+    `refit`. A child in flight is believed to come out as expected, so that a batch spreads; a child without values
+    counts as the worst so far. The volume is that above the worst result that is no outlier, and below the dearest
+    candidate.
     """
 
     def __init__(self, problem: Problem, seed: int, *, startup: int = 8, refit: float = 0.1) -> None:
@@ -142,7 +142,7 @@ class ParetoController:
         if self._surrogate is None:
             exact = self._problem.exact(self._told[0][0])
             measured = [place for place in range(len(self._signs)) if place not in exact]
-            self._surrogate = Surrogate(self._pool.encoding.groups, measured)
+            self._surrogate = Surrogate(self._pool.encoding.columns, measured)
         points, values = self._results()
         front = pareto.front(values, [True] * values.shape[1])
         self._pool.renew([points[index] for index in front][-GOOD:])

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.controllers.acquisition import expected_area, expected_improvement, expected_volume
-from nas.controllers.gaussian import GaussianProcess, Posterior, worst_that_counts
+from nas.controllers.gaussian import Columns, GaussianProcess, Posterior, worst_that_counts
 
 Rows = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float64]
@@ -32,11 +32,11 @@ class Known:
 
 
 class Surrogate:
-    """Gaussian processes over `groups` of features, one for each of the `measured` objectives (their places)."""
+    """Gaussian processes over the same columns, one for each of the `measured` objectives (their places)."""
 
-    def __init__(self, groups: Sequence[Sequence[int]], measured: Sequence[int]) -> None:
+    def __init__(self, columns: Columns, measured: Sequence[int]) -> None:
         self.measured = list(measured)
-        self._processes = [GaussianProcess(groups) for _ in measured]
+        self._processes = [GaussianProcess(columns) for _ in measured]
         self._fresh = True
 
     @property

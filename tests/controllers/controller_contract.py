@@ -98,7 +98,7 @@ class ControllerContract:
 
     def test_conditional_axes_are_explored_on_both_sides(self) -> None:
         controller = self.make()
-        points = [controller.ask().point for _ in range(40)]
+        points = [controller.ask().point for _ in range(160)]
         assert {point["block0"] for point in points} == {0, 1}
         assert len({len(point) for point in points}) >= 4
         assert {point["squeeze1"] for point in points if "squeeze1" in point} == {0, 1, 2}

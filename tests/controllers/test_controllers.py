@@ -40,6 +40,34 @@ class TestReinforce(ControllerContract):
     options: ClassVar[dict[str, Any]] = {"batch": 4}
 
 
+class TestIndependentReinforce(ControllerContract):
+    name = "reinforce"
+    options: ClassVar[dict[str, Any]] = {"policy": "independent"}
+
+
+class TestPPO(ControllerContract):
+    name = "ppo"
+
+
+class TestEvolution(ControllerContract):
+    name = "evolution"
+    options: ClassVar[dict[str, Any]] = {"population": 8, "tournament": 3}
+
+
+class TestEvolutionOfTheFittest(ControllerContract):
+    name = "evolution"
+    options: ClassVar[dict[str, Any]] = {"ageing": False, "crossover": 0.5, "start": 4}
+
+
+class TestLocalSearch(ControllerContract):
+    name = "local"
+
+
+class TestRestartedLocalSearch(ControllerContract):
+    name = "local"
+    options: ClassVar[dict[str, Any]] = {"start": 1, "kick": 0}
+
+
 class TestTPE(ControllerContract):
     name = "tpe"
 

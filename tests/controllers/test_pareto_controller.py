@@ -14,7 +14,7 @@ from controller_spaces import accuracy, conditional
 from nas import pareto
 from nas.controllers import Proposal, make
 from nas.controllers.acquisition import expected_area, expected_improvement, expected_volume
-from nas.controllers.gaussian import GaussianProcess
+from nas.controllers.gaussian import Columns, GaussianProcess
 from nas.controllers.problem import Problem
 from nas.objectives import Constraint
 from searchspaces import Point, find_space, price
@@ -39,7 +39,7 @@ def wave(x: np.ndarray) -> np.ndarray:
 
 
 def fitted(count: int = 60) -> GaussianProcess:
-    process = GaussianProcess([[0], [1], [2]])
+    process = GaussianProcess(Columns(((0,), (1,), (2,))))
     process.fit(rows(count), wave(rows(count)), steps=60)
     process.condition(rows(count), wave(rows(count)))
     return process
@@ -66,11 +66,45 @@ def test_the_gradient_of_the_evidence_is_that_of_finite_differences() -> None:
     x, goal = rows(12), wave(rows(12))
     distances = np.stack([_squared(x[:, [i]], x[:, [i]]) for i in range(3)])
     theta = np.array([0.3, -0.5, 0.1, 0.2, -2.0])
-    _, gradient = _evidence(theta, distances, goal)
+    prior = (np.array([-1.0, -2.0, 0.5, 0.0, -4.0]), np.array([1.5, 1.0, 2.0, 1.0, 0.5]))
+    _, gradient = _evidence(theta, distances, goal, *prior)
     for index in range(5):
         step = np.eye(5)[index] * 1e-6
-        rise = _evidence(theta + step, distances, goal)[0] - _evidence(theta - step, distances, goal)[0]
+        ends = [_evidence(theta + sign * step, distances, goal, *prior)[0] for sign in (1, -1)]
+        rise = ends[0] - ends[1]
         assert gradient[index] == pytest.approx(rise / 2e-6, rel=1e-4)
+
+
+def test_along_the_trend_a_line_goes_on_where_nothing_is_known() -> None:
+    """Accuracy grows with log FLOPs: without the line, what is far cheaper than anything known would look as good."""
+    columns = rows(20)
+    columns[:, 2] = np.linspace(-1, 1, 20)
+    targets = 0.5 + 0.1 * columns[:, 2]
+    far = np.array([[0.5, 0.5, -6.0], [0.5, 0.5, 6.0]])
+    means = {}
+    for trend in (None, 2):
+        process = GaussianProcess(Columns(((0,), (1,)), ((2,),), trend))
+        process.condition(columns, targets)
+        means[trend] = process.posterior(far).mean
+    assert means[2] == pytest.approx([-0.1, 1.1], abs=0.1)
+    assert np.abs(means[None] - 0.5).max() < 0.05
+    assert process.posterior(columns).mean == pytest.approx(targets, abs=0.01)
+
+
+def test_of_many_axes_each_is_expected_to_matter_less() -> None:
+    few, many = (GaussianProcess(Columns(tuple((axis,) for axis in range(count)), ((count,),))) for count in (4, 40))
+    assert few._theta[0] == few._theta[4] == many._theta[40]
+    assert many._theta[0] == pytest.approx(few._theta[0] - np.log(10))
+
+
+def test_a_fit_stays_where_nothing_overflows() -> None:
+    """Columns that explain nothing, or everything, pull their relevance to the ends of its reach."""
+    process = GaussianProcess(Columns(((0,), (1,), (2,))))
+    steep = (rows(30)[:, 0] > 0.5) * 1e9
+    process.fit(rows(30), steep, steps=500)
+    assert (np.abs(process._theta - process._centres) <= 4.0 * process._widths + 1e-9).all()
+    process.condition(rows(30), steep)
+    assert np.isfinite(process.posterior(rows(10, seed=3)).mean).all()
 
 
 def test_believing_is_conditioning_on_the_expected_value() -> None:
@@ -95,7 +129,7 @@ def test_believing_is_conditioning_on_the_expected_value() -> None:
 def test_a_freak_does_not_spoil_the_rest() -> None:
     targets = wave(rows(40))
     targets[7] = -1e6
-    process = GaussianProcess([[0], [1], [2]])
+    process = GaussianProcess(Columns(((0,), (1,), (2,))))
     process.fit(rows(40), targets, steps=40)
     process.condition(rows(40), targets)
     others = [index for index in range(40) if index != 7]
