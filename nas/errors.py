@@ -10,6 +10,7 @@ NasError
 │   └── SpaceExhausted     every point of the space was proposed (nas.controllers)
 ├── ExecutorError      no place to run children
 ├── PretrainedError    weights that cannot be had, or do not fit
+├── SchedulerError     a scheduler that is unknown, or a bad option of it
 ├── StoreError         a database that cannot be opened, or a study that is not there
 ├── StudyError         a search that cannot start or go on
 └── TableError         a table of results that cannot be read, or lacks a network
@@ -57,6 +58,10 @@ class ExecutorError(NasError):
 
 class PretrainedError(NasError):
     """Weights that cannot be had, or do not fit the network."""
+
+
+class SchedulerError(NasError):
+    """A scheduler that is unknown, or a bad option of it."""
 
 
 class StoreError(NasError):

@@ -17,6 +17,7 @@ from nas.executors import EXECUTORS
 from nas.executors import make as make_executor
 from nas.objectives import Constraint, Objective
 from nas.recipe import Recipe
+from nas.schedulers import make as make_scheduler
 from nas.spec import StudySpec
 from nas.store import Store, StudyRecord
 from nas.study import Loop, Observer
@@ -60,6 +61,7 @@ class Plan:
             seed=spec.seed,
             budget=spec.budget,
             baselines={name: baseline_choice.find(name, self.space, spec.image) for name in spec.baselines},
+            scheduler=make_scheduler(spec.scheduler, objectives, recipe.epochs, **dict(spec.scheduler_options)),
         )
 
     def run(self, store: Store, study: StudyRecord, observer: Observer | None, *, replay: bool = False) -> Loop:
@@ -96,6 +98,8 @@ def make_plan(
     baselines: str | Sequence[str] = "auto",
     executor: str = "inline",
     executor_options: Mapping[str, Any] | None = None,
+    scheduler: str = "none",
+    scheduler_options: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Plan:
     """Check every word of a search and load what it names.
@@ -147,9 +151,11 @@ def make_plan(
         executor=executor,
         executor_options=dict(executor_options or {}),
         table=judge.to_json() if isinstance(judge, TabularEvaluator) else None,
+        scheduler=scheduler,
+        scheduler_options=dict(scheduler_options or {}),
     )
     plan = Plan(spec, chosen, judge, picked.left_out)
-    _ = plan.terms  # a controller's bad option shows now, not after the data is loaded
+    _ = plan.terms  # a bad option of the controller or the scheduler shows now
     return plan
 
 

@@ -82,6 +82,14 @@ class Study:
             if trial.kind == "baseline"
         }
 
+    @property
+    def epochs(self) -> tuple[int, int]:
+        """Epochs that the children were trained, and how many they would have been without a scheduler."""
+        own = [trial for trial in self.trials if trial.kind == "child" and trial.reused_from is None]
+        trained = sum(trial.epochs for trial in own)
+        each = int(self.spec.recipe["epochs"])
+        return trained, trained + sum(each - trial.epochs for trial in own if trial.state == "pruned")
+
     def architecture(self, number: int) -> Architecture:
         """The architecture of trial `number`.
 
@@ -105,11 +113,13 @@ class Study:
             return f"cannot be read here: {error.problem.partition(';')[0]}"
 
     def to_json(self) -> dict[str, Any]:
-        """The study as `nas search --json` prints it: `study`, `trials`, `front`, `baselines`."""
+        """The study as `nas search --json` prints it: `study`, `epochs`, `trials`, `front`, `baselines`."""
         self._import_homes()
         record = self.record
         objectives = _objectives(record)
         summaries: dict[str, str] = {}
+
+        trained, whole = self.epochs
 
         def row(trial: TrialRecord) -> dict[str, Any]:
             key = trial.architecture_key
@@ -119,6 +129,7 @@ class Study:
 
         return {
             "study": study_json(record),
+            "epochs": {"trained": trained, "without_scheduler": whole},
             "trials": [row(trial) for trial in self.trials],
             "front": [row(trial) for trial in self.front],
             "baselines": [{"name": name, "dominated_by": numbers} for name, numbers in self.baselines().items()],

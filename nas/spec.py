@@ -36,6 +36,8 @@ class StudySpec:
     executor: str = "inline"
     executor_options: Mapping[str, Any] = field(default_factory=dict)
     table: Mapping[str, Any] | None = None
+    scheduler: str = "none"
+    scheduler_options: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The spec as JSON values."""

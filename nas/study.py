@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
@@ -16,12 +17,14 @@ from nas.controllers import Proposal
 from nas.errors import ControllerError, NasError, StudyError
 from nas.executors import Job
 from nas.objectives import values_of
+from nas.outlook import Outlook
 from nas.store import NewTrial, Store, StudyRecord, TrialRecord
 from nas.terms import Terms
 from searchspaces import Architecture, Point
 
 # So many proposals in a row that train nothing (known, or breaking a constraint) end the search.
 FRUITLESS = 2000
+WORDS = {"pruned": "was pruned", "failed": "failed"}
 
 
 class Observer(Protocol):
@@ -40,6 +43,7 @@ class _Flight:
     architecture: Architecture
     proposal: Proposal | None
     metrics: dict[str, float] = field(default_factory=dict)
+    curve: list[list[float]] = field(default_factory=list)  # the objective values after each epoch, of a child
     followers: list[tuple[Proposal, NewTrial]] = field(default_factory=list)  # further proposals of this network
 
 
@@ -56,6 +60,7 @@ class Loop:
         self._fruitless = 0
         self._baselines = deque(terms.baselines.items())
         self._curves: dict[str, float] = {}
+        self._outlook = Outlook(terms.objectives, terms.recipe.epochs)
 
     # The driver's side
 
@@ -85,12 +90,15 @@ class Loop:
         self._became(flight, state="running", worker=worker)
 
     def epoch(self, id: int, metrics: dict[str, float]) -> bool:
-        """Record an epoch; the child always goes on."""
+        """Record an epoch; whether the child goes on, as the scheduler says. Baselines always do."""
         flight = self._flying[id]
         self.store.record_epoch(flight.trial.id, int(metrics["epoch"]), metrics)
         flight.metrics = metrics
         self._became(flight, metrics=metrics, val_accuracy=metrics.get("val_accuracy"), epochs=int(metrics["epoch"]))
-        return True
+        stopped = self._judge(flight)
+        if stopped:
+            self._end(flight, "pruned", self._outlook.end(flight.curve), stopped)
+        return not stopped
 
     def finished(self, id: int) -> None:
         """Record a trained child and tell the controller; without a usable objective value it has failed."""
@@ -181,11 +189,22 @@ class Loop:
         self._tell(proposal, values)
         self._watch(trial)
 
+    def _judge(self, flight: _Flight) -> str:
+        """Why the child stops after this epoch, or empty; a missing value is found when the child ends."""
+        if flight.proposal is None:
+            return ""
+        try:
+            flight.curve.append(self._values(flight.metrics, flight.trial.cost))
+        except NasError:
+            return ""
+        return self.terms.scheduler.report(flight.trial.number, len(flight.curve), flight.curve[-1])
+
     def _end(
-        self, flight: _Flight, state: Literal["complete", "failed"], values: list[float] | None, reason: str
+        self, flight: _Flight, state: Literal["complete", "pruned", "failed"], values: list[float] | None, reason: str
     ) -> None:
         """Record the end of a child, tell the controller, and answer the proposals that waited for it."""
         del self._flying[flight.trial.number]
+        self._outlook.add(flight.curve)
         told = None if flight.proposal is None else self._take()
         self.store.end(flight.trial.id, state, reason=reason or None, told=told)
         if flight.proposal is not None:
@@ -196,7 +215,7 @@ class Loop:
             if state == "complete":
                 self._settle(replace(new, state="complete", reused_from=flight.trial.id), proposal, values)
             else:
-                why = f"the same network as trial {flight.trial.number}, which failed: {reason}"
+                why = f"the same network as trial {flight.trial.number}, which {WORDS[state]}: {reason}"
                 self._settle(replace(new, state="infeasible", reason=why), proposal, None)
 
     def _tell(self, proposal: Proposal, values: list[float] | None) -> None:
@@ -238,8 +257,7 @@ class Loop:
         for position in range(max((*asked, *told), default=-1) + 1):
             if position in told:
                 trial = told[position]
-                values = self._values(trial.metrics or {}, trial.cost) if trial.state == "complete" else None
-                self.terms.controller.tell(proposals[trial.number].id, values)
+                self.terms.controller.tell(proposals[trial.number].id, self._told(trial))
                 continue
             proposal = self.terms.controller.ask()
             if position in asked:
@@ -259,6 +277,20 @@ class Loop:
                 self._waiting.append(_Flight(trial, architecture, proposals.get(trial.number)))
         for proposal, position in lost:
             self._place(proposal, position)
+
+    def _told(self, trial: TrialRecord) -> list[float] | None:
+        """What the controller was told of a stored trial; brings scheduler and outlook to where they were."""
+        complete = self._values(trial.metrics or {}, trial.cost) if trial.state == "complete" else None
+        if trial.reused_from is not None or trial.state == "infeasible" or self.terms.recipe.epochs == 1:
+            return complete
+        curve: list[list[float]] = []
+        for epoch in self.store.epochs(trial.id):
+            with suppress(NasError):
+                curve.append(self._values(epoch.metrics, trial.cost))
+                self.terms.scheduler.report(trial.number, len(curve), curve[-1])
+        found = self._outlook.end(curve) if trial.state == "pruned" else complete
+        self._outlook.add(curve)
+        return found
 
     def _compare(self, proposal: Proposal, trial: TrialRecord) -> None:
         if trial.point is None or proposal.point != Point.from_json(trial.point):

@@ -247,8 +247,8 @@ def test_options_stand_in_the_name() -> None:
     ("names", "goals", "problem"),
     [
         (["paretto"], ["one"], "unknown controller 'paretto'; did you mean 'pareto'"),
-        (["pareto+startup"], ["one"], "options of ours are written as in"),
-        (["optuna-tpe+startup=3"], ["one"], "options of ours are written as in"),
+        (["pareto+startup"], ["one"], "options are written as in"),
+        (["optuna-tpe+startup=3"], ["one"], "a rival is taken as it comes"),
         (["optuna-nsga2"], ["one"], "no controller for these objectives"),
     ],
 )

@@ -184,6 +184,92 @@ def test_resumed_after_ctrl_c_it_is_the_same_study(tmp_path: Path, controller: s
     assert len(before) + len(rest.trained) == 12
 
 
+# --- schedulers ---------------------------------------------------------------------------------------------------
+
+
+class Learner(Judge):
+    """Nine epochs a child; the accuracy approaches its end."""
+
+    def run(self, architecture: Architecture, recipe: Any, seed: int) -> Iterator[dict[str, float]]:
+        self.trained.append(architecture.key)
+        for epoch in range(1, 10):
+            if len(self.trained) == self.break_at:
+                raise self.error("broken on purpose")
+            yield {"epoch": epoch, "val_accuracy": score(architecture) * (1 - 0.6**epoch)}
+
+
+def scheduled(judge: Judge, scheduler: str = "asha", **options: Any) -> nas.Study:
+    return run(judge, scheduler=scheduler, recipe={"epochs": "9"}, **{"budget": 15, **options})
+
+
+@pytest.mark.parametrize("scheduler", ["asha", "hyperband", "median"])
+def test_a_scheduler_stops_children_and_what_they_learned_is_kept(scheduler: str) -> None:
+    study = scheduled(Learner(), scheduler, budget=25)
+    states = Counter(trial.state for trial in study.trials)
+    assert states["pruned"] > 3
+    assert states["complete"] > 1
+    assert states["pruned"] + states["complete"] == 25
+    trained, whole = study.epochs
+    assert trained == sum(trial.epochs for trial in study.trials) < whole == 25 * 9
+    for trial in study.trials:
+        curve = study.store.epochs(trial.id)
+        assert [epoch.epoch for epoch in curve] == list(range(1, trial.epochs + 1))
+        assert trial.val_accuracy == curve[-1].val_accuracy
+        if trial.state == "pruned":
+            assert trial.epochs < 9
+            assert (trial.reason or "").startswith(f"after epoch {trial.epochs} of 9")
+    assert all(trial.state == "complete" for trial in study.front)
+    assert study.best is not None
+    assert study.best.state == "complete"
+
+
+def test_a_pruned_child_is_trained_anew_by_a_search_without_a_scheduler(tmp_path: Path) -> None:
+    first, second = Learner(), Learner()
+    study = scheduled(first, controller="random", storage=tmp_path / "nas.db")
+    pruned = {trial.architecture_key for trial in study.trials if trial.state == "pruned"}
+    assert pruned
+    run(second, recipe={"epochs": "9"}, budget=15, controller="random", storage=tmp_path / "nas.db")
+    assert pruned <= set(second.trained)
+    assert not set(second.trained) & (set(first.trained) - pruned)
+
+
+def test_baselines_are_never_stopped() -> None:
+    study = scheduled(Learner(), budget=12, baselines=["resnet20", "resnext29_8x2d", "resnet29_1x8d"])
+    baselines = [trial for trial in study.trials if trial.kind == "baseline"]
+    assert len(baselines) == 3
+    assert {trial.epochs for trial in baselines} == {9}
+
+
+@pytest.mark.parametrize("controller", ["pareto", "tpe", "ppo"])
+@pytest.mark.parametrize("break_at", [2, 9, 14])
+def test_resumed_under_a_scheduler_it_is_the_same_study(tmp_path: Path, controller: str, break_at: int) -> None:
+    whole = scheduled(Learner(), controller=controller, seed=7)
+    assert sum(trial.state == "pruned" for trial in whole.trials) > 2
+    with pytest.raises(KeyboardInterrupt):
+        scheduled(Learner(break_at), controller=controller, seed=7, storage=tmp_path / "nas.db", name="s")
+    study = nas.resume("s", tmp_path / "nas.db", evaluator=Learner())
+    assert children(study) == children(whole)
+    assert [(t.state, t.epochs, t.reason) for t in study.trials] == [
+        (t.state, t.epochs, t.reason) for t in whole.trials
+    ]
+
+
+def test_a_controller_is_told_what_a_stopped_child_would_have_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[int, Any] = {}
+
+    class Listening(Careless):
+        def tell(self, id: int, values: Any) -> None:
+            told[id] = values
+
+    monkeypatch.setitem(CONTROLLERS, "listening", Listening)
+    study = scheduled(Learner(), controller="listening", budget=40)
+    pruned = [trial for trial in study.trials if trial.state == "pruned"]
+    late = pruned[len(pruned) // 2 :]  # once some have been trained to the end
+    errors = [abs(told[t.number][0] - (t.val_accuracy or 0) / (1 - 0.6**t.epochs) * (1 - 0.6**9)) for t in late]
+    short = [(t.val_accuracy or 0) / (1 - 0.6**t.epochs) * (1 - 0.6**9) - (t.val_accuracy or 0) for t in late]
+    assert sum(errors) < 0.3 * sum(short)
+
+
 class Shuffled:
     """An executor that keeps several children in flight and lets them end in a seeded random order."""
 

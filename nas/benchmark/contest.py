@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import multiprocessing
 import signal
 import time
@@ -20,6 +19,7 @@ from nas.controllers.problem import Problem
 from nas.errors import BenchmarkError, unknown
 from nas.executors.process import environment
 from nas.objectives import Objective
+from nas.options import split
 from searchspaces import Point
 
 Goal = Literal["one", "two"]
@@ -89,18 +89,14 @@ class _Ours:
 
 def parse(name: str) -> tuple[str, dict[str, Any]]:
     """A controller's name and options, as in "pareto+startup=12". Raises `BenchmarkError`."""
-    plain, *pairs = name.split("+")
+    try:
+        plain, options = split(name)
+    except ValueError as error:
+        raise BenchmarkError(f"controller {error}") from None
     if plain not in CONTROLLERS and plain not in RIVALS:
         raise BenchmarkError(unknown("controller", plain, [*CONTROLLERS, *RIVALS]))
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        option, equals, text = pair.partition("=")
-        if not equals or plain in RIVALS:
-            raise BenchmarkError(f"controller {name!r}: options of ours are written as in pareto+startup=12")
-        try:
-            options[option] = json.loads(text)
-        except ValueError:
-            options[option] = text
+    if options and plain in RIVALS:
+        raise BenchmarkError(f"controller {name!r}: a rival is taken as it comes, without options")
     return plain, options
 
 

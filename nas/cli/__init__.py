@@ -19,7 +19,20 @@ from nas import __version__
 
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130
 
-_ORDER = ("search", "resume", "baseline", "studies", "show", "pareto", "spaces", "networks", "describe", "bench")
+_ORDER = (
+    "search",
+    "resume",
+    "baseline",
+    "studies",
+    "show",
+    "pareto",
+    "dashboard",
+    "report",
+    "spaces",
+    "networks",
+    "describe",
+    "bench",
+)
 
 
 class _Group(TyperGroup):
@@ -74,7 +87,7 @@ def main() -> None:
     from searchspaces.errors import SearchSpaceError, one_line
     from searchspaces.plugins import FamilyWarning
 
-    from . import bench, look, networks, search  # noqa: F401 - each adds its commands to `app`
+    from . import bench, dashboard, look, networks, search  # noqa: F401 - each adds its commands to `app`
 
     with suppress(OSError):  # of a directory that is gone
         if not sys.flags.safe_path and os.getcwd() not in sys.path:

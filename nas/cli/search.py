@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ import typer
 from nas.cli import EXIT_INTERRUPTED, app
 from nas.cli.look import print_front
 from nas.cli.name_values import TableOptions, name_values
-from nas.cli.output import DEFAULT_STORAGE, JsonFlag, Storage, console, count, duration, note, print_json, table
+from nas.cli.output import DEFAULT_STORAGE, JsonFlag, Storage, duration, note, print_json
 
 if TYPE_CHECKING:
     from nas.plan import Plan
@@ -53,7 +52,9 @@ def search(
     space: Annotated[str, typer.Option(help="The search space; see nas spaces.")] = "resnext",
     budget: Annotated[int, typer.Option(help="How many children to train.", min=1)] = 20,
     dataset: Dataset = "digits",
-    controller: Annotated[str, typer.Option(help="pareto, or one of those in docs/controllers.md.")] = "pareto",
+    controller: Annotated[
+        str, typer.Option(help="pareto, or one of those in docs/controllers.md; options as in pareto+startup=12.")
+    ] = "pareto",
     objective: Annotated[
         list[str] | None, typer.Option(help="accuracy, flops, params …; may be repeated. Default: accuracy, flops.")
     ] = None,
@@ -66,6 +67,12 @@ def search(
     fraction: Fraction = 1.0,
     image_size: ImageSize = None,
     recipe: RecipeOptions = None,
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            help="Stop bad children early: asha, hyperband, median; options as in asha+first=2. Default: none."
+        ),
+    ] = "none",
     results: Table = None,
     table_options: TableOptions = None,
     executor: Annotated[
@@ -91,12 +98,17 @@ def search(
     if results is not None and (dataset, fraction, image_size, recipe) != ("digits", 1.0, None, None):
         raise typer.BadParameter("trains nothing: no --dataset, --fraction, --recipe …", param_hint="--table")
     executor = executor or ("ray" if results is None else "inline")
+    controller, controller_options = _with_options(controller, "--controller")
+    scheduler, scheduler_options = _with_options(scheduler, "--scheduler")
     plan = make_plan(
         space,
         evaluator=None if results is None else f"table:{results}",
         evaluator_options=name_values(table_options, "--table-option", "val_accuracy=acc/100"),
         dataset=_data(dataset, fraction, image_size, seed),
         controller=controller,
+        controller_options=controller_options,
+        scheduler=scheduler,
+        scheduler_options=scheduler_options,
         budget=budget,
         objectives=objective or ("accuracy", "flops"),
         constraints=constraint or (),
@@ -107,7 +119,9 @@ def search(
         seed=seed,
     )
     if dry_run:
-        _dry_run(plan, as_json)
+        from nas.cli.dry_run import dry_run as look
+
+        look(plan, as_json)
         return
     with open_store(storage) as store:
         from nas.api import free_name, run_plan
@@ -199,7 +213,9 @@ def _run(name: str, store: Store, storage: str, quiet: bool, as_json: bool, work
     if not quiet:
         counts = document["study"]["counts"]
         told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-        note(f"\n{told}; {duration(time.monotonic() - begun)}")
+        trained, whole = (document["epochs"][name] for name in ("trained", "without_scheduler"))
+        saved = f"; {trained} of {whole} epochs trained" if trained < whole else ""
+        note(f"\n{told}{saved}; {duration(time.monotonic() - begun)}")
         best = f" · nas describe {name}:{document['front'][0]['trial']}{where}" if document["front"] else ""
         note(f"look further: nas show {name}{where}{best}")
 
@@ -209,10 +225,11 @@ def _introduce(plan: Plan) -> None:
 
     spec = plan.spec
     how = f"looked up in {data_name(spec.to_json())}" if spec.table else f"{spec.recipe.get('epochs')} epochs a child"
+    stops = "" if spec.scheduler == "none" else f", scheduler {spec.scheduler}"
     side = "×".join(map(str, spec.image))
     note(
         f"space {spec.space}: {plan.space.size:.3g} points for images of {side} · controller {spec.controller} · "
-        f"objectives {', '.join(spec.objectives)} · {how}"
+        f"objectives {', '.join(spec.objectives)} · {how}{stops}"
     )
     if spec.baselines:
         note(f"baselines: {', '.join(spec.baselines)}")
@@ -220,46 +237,19 @@ def _introduce(plan: Plan) -> None:
         note(f"left out as too dear for this space: {', '.join(plan.left_out)} (--baselines all trains them)")
 
 
-def _dry_run(plan: Plan, as_json: bool, sample: int = 1000) -> None:
-    """Price random points and the baselines."""
-    from searchspaces.summary import summarise
-
-    terms, rng = plan.terms, random.Random(plan.spec.seed)
-    drafts = [
-        (architecture := plan.space.decode(plan.space.sample(rng)), terms.draft(architecture, "child"))
-        for _ in range(sample)
-    ]
-    fit = sorted((pair for pair in drafts if pair[1].state != "infeasible"), key=lambda pair: pair[1].flops or 0)
-    quantiles = [("cheapest", 0.0), ("lower quarter", 0.25), ("median", 0.5), ("upper quarter", 0.75), ("dearest", 1.0)]
-    picked = [(label, *fit[round(q * (len(fit) - 1))]) for label, q in quantiles] if fit else []
-    known = [(name, network, terms.draft(network, "baseline")) for name, network in terms.baselines.items()]
-    document = {
-        "space": plan.space.name,
-        "size": plan.space.size,
-        "image": list(plan.spec.image),
-        "classes": plan.spec.classes,
-        "sample": sample,
-        "within_constraints": len(fit),
-        "quantiles": [
-            {"quantile": label, "summary": summarise(a), "flops": new.flops, "params": new.params}
-            for label, a, new in picked
-        ],
-        "baselines": [{"name": name, "flops": new.flops, "params": new.params} for name, _, new in known],
-        "recipe": dict(plan.spec.recipe),
-    }
-    if as_json:
-        print_json(document)
-        return
-    out = console()
-    out.print(f"{plan.space!r}: {sample} random points, {len(fit)} within the constraints; nothing was trained\n")
-    rows = [[label, count(new.flops), count(new.params), summarise(a)] for label, a, new in (*picked, *known)]
-    out.print(table(["", "FLOPs", "params", "network"], rows, left=["", "network"]))
-
-
 def _data(name: str, fraction: float, image_size: int | None, seed: int) -> Any:
     from nas.data import DataSpec
 
     return DataSpec(name, fraction=fraction, image_size=image_size, seed=seed)
+
+
+def _with_options(text: str, flag: str) -> tuple[str, dict[str, Any]]:
+    from nas.options import split
+
+    try:
+        return split(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=flag) from None
 
 
 def _names(text: str) -> str | list[str]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nas.controllers.ledger import Ledger, flag, number, whole
-from nas.controllers.ranking import fitness
 from nas.controllers.starts import Starts
 from nas.errors import ControllerError
+from nas.ranking import fitness
 
 if TYPE_CHECKING:
     from nas.controllers import Proposal

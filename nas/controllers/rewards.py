@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nas.controllers.ranking import Vector, fitness, scores
 from nas.objectives import scalarise
+from nas.ranking import Vector, fitness, scores
 
 if TYPE_CHECKING:
     from nas.controllers.problem import Problem

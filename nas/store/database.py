@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -29,9 +30,9 @@ _dumps = functools.partial(json.dumps, allow_nan=False, ensure_ascii=False, sepa
 class Database:
     """An engine with two kinds of transactions. Safe for threads; forget it after a fork."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, label: str) -> None:
         self.engine = engine
-        self.label = address.label(engine.url)
+        self.label = label  # names the database in messages; holds no password
         self._writer = engine.execution_options(nas_write=True)
         # An in-memory database is one connection, so its transactions must not interleave.
         memory = address.in_memory(engine.url)
@@ -96,8 +97,8 @@ class Database:
         return address.masked(text.replace(str(password), "***") if password else text)
 
 
-def connect(url: URL) -> Database:
-    """Make the engine of a checked URL and try it. Raises StoreError."""
+def connect(url: URL, *, read_only: bool = False) -> Database:
+    """Make the engine of a checked URL and try it; with `read_only` no statement can write. Raises StoreError."""
     memory = address.in_memory(url)
     options: dict[str, Any] = {"json_serializer": _dumps}
     if url.get_backend_name() == "sqlite":
@@ -105,7 +106,9 @@ def connect(url: URL) -> Database:
     if memory:
         options["poolclass"] = StaticPool
     try:
-        engine = create_engine(url, **options)
+        engine = create_engine(_reading(url) if read_only else url, **options)
+        if read_only and engine.dialect.name == "postgresql":
+            engine = engine.execution_options(postgresql_readonly=True)
     except NoSuchModuleError:
         name = url.drivername
         raise StoreError(f"unknown database driver {name!r} in {address.label(url)!r}; give {address.FORMS}") from None
@@ -119,10 +122,10 @@ def connect(url: URL) -> Database:
         event.listen(engine, "begin", _begin_sqlite)
     if memory:
         event.listen(engine, "handle_error", _keep_connection)
-    database = Database(engine)
+    database = Database(engine, address.label(url))
     try:
         with engine.connect() as connection:
-            if engine.dialect.name == "sqlite" and not memory:
+            if engine.dialect.name == "sqlite" and not memory and not read_only:
                 _use_write_ahead_log(connection)
     except (DBAPIError, sqlite3.Error) as error:
         detail = database._detail(error)
@@ -131,6 +134,13 @@ def connect(url: URL) -> Database:
             detail = "the file exists and is not an SQLite database; choose another path"
         raise StoreError(f"cannot open database {database.label!r}: {detail}") from error
     return database
+
+
+def _reading(url: URL) -> URL:
+    """The URL under which SQLite opens a file to read only; others stay as they are."""
+    if url.get_backend_name() != "sqlite" or url.database is None or "uri" in url.query:
+        return url
+    return url.set(database=f"file:{quote(url.database)}").update_query_dict({"mode": "ro", "uri": "true"})
 
 
 def insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> None:

@@ -12,9 +12,9 @@ from typing import Any, Literal, NamedTuple, get_args
 from sqlalchemy import ColumnElement, func, select
 
 from nas.errors import StoreError, unknown
-from nas.store.records import Kind, State
+from nas.store.records import CurveRecord, Kind, State
 from nas.store.store import Store
-from nas.store.tables import epochs, trials
+from nas.store.tables import architectures, curves, epochs, studies, trials
 
 Order = Literal["number", "val_accuracy", "params", "flops", "activations", "memory", "epochs", "finished_at"]
 
@@ -152,4 +152,66 @@ def learning_curves(store: Store, study_id: int, numbers: Sequence[int]) -> list
                 .order_by(trials.c.number, epochs.c.epoch)
             )
             found.extend(CurvePoint(*row) for row in connection.execute(statement))
+    return found
+
+
+def rows_of(store: Store, study_id: int, numbers: Sequence[int]) -> dict[int, Row]:
+    """The rows of some trials of a study, by number; numbers that do not exist are left out."""
+    found: dict[int, Row] = {}
+    with store.database.read() as connection:
+        for first in range(0, len(numbers), _TOGETHER):
+            chosen = trials.c.number.in_(numbers[first : first + _TOGETHER])
+            statement = select(*_columns(Row._fields)).where(trials.c.study_id == study_id, chosen)
+            found.update((row.number, Row._make(row)) for row in connection.execute(statement))
+    return found
+
+
+def architecture_documents(store: Store, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The JSON documents of some architectures, by key."""
+    found: dict[str, dict[str, Any]] = {}
+    wanted = sorted(set(keys))
+    with store.database.read() as connection:
+        for first in range(0, len(wanted), _TOGETHER):
+            chosen = architectures.c.key.in_(wanted[first : first + _TOGETHER])
+            found.update(
+                (key, dict(document))
+                for key, document in connection.execute(
+                    select(architectures.c.key, architectures.c.document).where(chosen)
+                )
+            )
+    return found
+
+
+def address_of(store: Store, trial_id: int) -> tuple[str, int] | None:
+    """The study's name and the number of a trial that is known by its id only, such as `reused_from`."""
+    with store.database.read() as connection:
+        found = connection.execute(
+            select(studies.c.name, trials.c.number).join_from(trials, studies).where(trials.c.id == trial_id)
+        ).first()
+    return None if found is None else (found[0], found[1])
+
+
+def curve_sample(store: Store, study_id: int, most: int) -> list[CurveRecord]:
+    """The controller's curves of a study, at no more than about `most` steps spread evenly, the last one included."""
+    of_study = curves.c.study_id == study_id
+    with store.database.read() as connection:
+        total = connection.execute(select(func.count()).select_from(curves).where(of_study)).scalar_one()
+        place = func.row_number().over(order_by=curves.c.step.desc()).label("place")
+        placed = select(curves.c.step, curves.c["values"].label("numbers"), place).where(of_study).subquery()
+        stride = max(1, -(-total // most))
+        wanted = select(placed.c.step, placed.c.numbers).where((placed.c.place - 1) % stride == 0)
+        return [CurveRecord(*row) for row in connection.execute(wanted.order_by(placed.c.step))]
+
+
+def epochs_running(store: Store, study_ids: Sequence[int]) -> dict[int, int]:
+    """For each of these studies with running trials, how many epochs those have recorded together."""
+    found: dict[int, int] = {}
+    with store.database.read() as connection:
+        for study_id in study_ids:
+            statement = select(func.sum(trials.c.epochs)).where(
+                trials.c.study_id == study_id, trials.c.state == "running"
+            )
+            total = connection.execute(statement).scalar()
+            if total is not None:
+                found[study_id] = int(total)
     return found

@@ -70,7 +70,7 @@ def test_a_search_prints_its_front_and_how_to_go_on(place: Path) -> None:
 
 def test_search_json_is_one_object_on_stdout(tmp_path: Path) -> None:
     found = reads("search", "--budget", "2", *QUICK, "--baselines", "none", "--quiet", cwd=tmp_path)
-    assert list(found) == ["study", "trials", "front", "baselines"]
+    assert list(found) == ["study", "epochs", "trials", "front", "baselines"]
     assert found["study"]["name"] == "resnext-digits-1"
     assert [trial["state"] for trial in found["trials"]] == ["complete", "complete"]
     assert {trial["trial"] for trial in found["front"]} <= {0, 1}

@@ -13,11 +13,11 @@ from controller_spaces import accuracy, conditional, flops, twelve
 from nas.controllers import Controller, make
 from nas.controllers.ppo import PPOController, surrogate_weights
 from nas.controllers.problem import Problem
-from nas.controllers.ranking import fitness, scores
 from nas.controllers.reinforce import ReinforceController
 from nas.controllers.rewards import Rewards
 from nas.errors import ControllerError
 from nas.objectives import Constraint, Objective
+from nas.ranking import fitness, scores
 from searchspaces import find_space
 
 ACCURACY, FLOPS = Objective.parse("accuracy"), Objective.parse("flops")
