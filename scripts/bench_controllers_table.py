@@ -1,7 +1,8 @@
 """The README's table, and the picture, of a benchmark of controllers, from the JSON that it printed.
 
-nas bench controllers --table nas-bench-macro_cifar10.json --seeds 30 --json > bench.json
-python scripts/bench_controllers_table.py bench.json [-o bench.svg]
+nas bench controllers --table nas-bench-macro_cifar10.json --seeds 24 --objectives one --json > one.json
+nas bench controllers --table nas-bench-macro_cifar10.json --seeds 24 --objectives two --json > two.json
+python scripts/bench_controllers_table.py one.json two.json [-o bench.svg]
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from nas.benchmark.report import footnote, markdown
 def main() -> None:
     """Print the table in Markdown and what its numbers mean; draw the curves where asked."""
     parser = argparse.ArgumentParser(description="A benchmark of controllers as a table in Markdown.")
-    parser.add_argument("file", type=Path)
+    parser.add_argument("files", type=Path, nargs="+", help="of one problem, for different objectives")
     parser.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()
-    document = json.loads(arguments.file.read_text(encoding="utf-8"))
+    documents = [json.loads(file.read_text(encoding="utf-8")) for file in arguments.files]
+    document = {**documents[0], "results": [result for each in documents for result in each["results"]]}
     print(markdown(document))
     print(f"\n{footnote(document)}")
     if arguments.output is not None:

@@ -86,15 +86,24 @@ def _refine(nodes: Sequence[Node], marks: Marks) -> Marks:
     """Each mark digested with the marks of everything above the node, then with those of everything below it."""
     above: Marks = {}
     for index, mark in marks.items():
-        feeds = [above[feed] for feed in nodes[index].inputs]
-        above[index] = _digest([mark, *(sorted(feeds) if nodes[index].operation.commutative else feeds)])
+        node = nodes[index]
+        feeds = [above[feed] for feed in node.inputs]
+        if len(feeds) > 1 and node.operation.commutative:
+            feeds.sort()
+        above[index] = _digest([mark, *feeds])
     readers: dict[int, list[str]] = {index: [] for index in marks}
     refined: Marks = {}
     for index in reversed(marks):
-        refined[index] = _digest([above[index], *sorted(readers[index])])
-        for place, feed in enumerate(nodes[index].inputs):
-            commutes = nodes[index].operation.commutative
-            readers[feed].append(refined[index] if commutes else f"{refined[index]}:{place}")
+        node, read = nodes[index], readers[index]
+        if len(read) > 1:
+            read.sort()
+        refined[index] = own = _digest([above[index], *read])
+        if node.operation.commutative:
+            for feed in node.inputs:
+                readers[feed].append(own)
+        else:
+            for place, feed in enumerate(node.inputs):
+                readers[feed].append(f"{own}:{place}")
     return {index: refined[index] for index in marks}
 
 

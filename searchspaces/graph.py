@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from searchspaces import operations as ops
 from searchspaces.canonical import canonical_key
@@ -31,6 +31,7 @@ class Part:
     auxiliary: bool = False
 
 
+@lru_cache
 def image_part(image: Shape) -> Part:
     """The part that every graph starts with: the image itself."""
     canvas = Canvas()
@@ -106,4 +107,11 @@ class Graph:
         Node names do not enter, nor the order of what a commutative operation takes. The whole wiring does, so one
         convolution used twice differs from two alike.
         """
-        return canonical_key(self.nodes, self.outputs)
+        return _key(tuple((p.fragment, p.sources, p.name if p.auxiliary else "") for p in self.parts))
+
+
+@lru_cache(maxsize=4096)
+def _key(placed: tuple[tuple[Fragment, tuple[int, ...], str], ...]) -> str:
+    # A network is drawn anew wherever it is needed, from fragments that are drawn once: its key is found once too.
+    graph = Graph(tuple(Part(name, fragment, sources, bool(name)) for fragment, sources, name in placed))
+    return canonical_key(graph.nodes, graph.outputs)

@@ -29,15 +29,16 @@ def check(path: Path) -> None:
 def draw(document: Mapping[str, Any], path: Path) -> None:
     """Regret for one objective and hypervolume for two, against the number of children; bands of a standard error.
 
-    Ours are solid, rivals dashed; a controller has one colour in both. Raises `BenchmarkError`.
+    Ours are solid, rivals dashed; ours and Optuna's form of one method share a colour. Raises `BenchmarkError`.
     """
     check(path)
     from matplotlib.figure import Figure
 
     results = document["results"]
     goals = [goal for goal in PANELS if any(result["objectives"] == goal for result in results)]
-    colours = {name: f"C{n % 10}" for n, name in enumerate(dict.fromkeys(r["controller"] for r in results))}
-    figure = Figure(figsize=(6.4 * len(goals), 4.8), layout="constrained")
+    methods = list(dict.fromkeys(_method(result["controller"]) for goal in goals for result in ordered(results, goal)))
+    figure = Figure(figsize=(6.0 * len(goals) + 1.6, 4.8), layout="constrained")
+    lines: dict[str, Any] = {}
     for place, goal in enumerate(goals, 1):
         axes = figure.add_subplot(1, len(goals), place)
         name, title, scale = PANELS[goal]
@@ -46,8 +47,10 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
             steps = [point["children"] for point in result["curve"]]
             means = [scale * point[name] for point in result["curve"]]
             errors = [scale * (point[f"{name}_error"] or 0.0) for point in result["curve"]]
-            colour, style = colours[result["controller"]], "-" if result["ours"] else "--"
-            axes.plot(steps, [max(least, mean) for mean in means], style, color=colour, label=result["controller"])
+            colour, style = f"C{methods.index(_method(result['controller'])) % 10}", "-" if result["ours"] else "--"
+            (lines[result["controller"]],) = axes.plot(
+                steps, [max(least, mean) for mean in means], style, color=colour, label=result["controller"]
+            )
             low = [max(least, mean - error) for mean, error in zip(means, errors, strict=True)]
             high = [max(least, mean + error) for mean, error in zip(means, errors, strict=True)]
             axes.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
@@ -57,9 +60,13 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
         axes.set_ylabel(title)
         axes.set_title(f"{'accuracy' if goal == 'one' else 'accuracy and FLOPs'}", fontsize="medium")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
+    figure.legend(handles=list(lines.values()), loc="outside right upper", fontsize="small")
     figure.suptitle(document["problem"]["name"], fontsize="medium")
     try:
         figure.savefig(path)
     except OSError as error:
         raise BenchmarkError(f"{path}: {error.strerror}") from None
+
+
+def _method(controller: str) -> str:
+    return controller.removeprefix("optuna-").partition("+")[0]

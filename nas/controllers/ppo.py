@@ -43,7 +43,7 @@ class PPOController(ReinforceController):
         baseline_decay: float = 0.8,
         by_front: bool = True,
         cost_weight: float = 0.07,
-        imitation: float = 0.3,
+        imitation: float = 0.0,
     ) -> None:
         self._epochs = whole("ppo", "epochs", epochs, 1)
         self._clip = number("ppo", "clip", clip, 0)

@@ -30,6 +30,13 @@ _STEP = update(trials).where(
 _EPOCH = update(trials).where(
     trials.c.id == bindparam("of_trial"), trials.c.state == "running", trials.c.epochs < bindparam("later")
 )
+_KNOWN = (
+    select(*_COLUMNS)
+    .where(*(trials.c[name] == bindparam(name) for name in ("graph_key", "evaluator_key", "recipe_key", "seed")))
+    .where(trials.c.state == "complete", trials.c.reused_from.is_(None))
+    .order_by(trials.c.id)
+    .limit(1)
+)
 _INSERT_TRIAL = insert(trials)
 _INSERT_EPOCH = insert(epochs)
 
@@ -115,18 +122,20 @@ def taken(record: StudyRecord) -> str:
 
 
 def trials_where(
-    connection: Connection,
-    *conditions: ColumnElement[bool],
-    order: ColumnElement[int] | None = None,
-    limit: int | None = None,
+    connection: Connection, *conditions: ColumnElement[bool], order: ColumnElement[int] | None = None
 ) -> list[TrialRecord]:
     """Whole trial records."""
     statement = select(*_COLUMNS).where(*conditions)
     if order is not None:
         statement = statement.order_by(order)
-    if limit is not None:
-        statement = statement.limit(limit)
     return [TrialRecord(*row) for row in connection.execute(statement)]
+
+
+def known(connection: Connection, graph_key: str, evaluator_key: str, recipe_key: str, seed: int) -> TrialRecord | None:
+    """The first trial that was trained to its end on just this."""
+    wanted = {"graph_key": graph_key, "evaluator_key": evaluator_key, "recipe_key": recipe_key, "seed": seed}
+    row = connection.execute(_KNOWN, wanted).first()
+    return None if row is None else TrialRecord(*row)
 
 
 def next_number(connection: Connection, study_id: int) -> int:

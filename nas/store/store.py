@@ -195,18 +195,7 @@ class Store:
     def find(self, graph_key: str, evaluator_key: str, recipe_key: str, seed: int) -> TrialRecord | None:
         """The first complete trial of any study that trained just this; None if there is none."""
         with self.database.read() as connection:
-            found = rows.trials_where(
-                connection,
-                trials.c.graph_key == graph_key,
-                trials.c.evaluator_key == evaluator_key,
-                trials.c.recipe_key == recipe_key,
-                trials.c.seed == seed,
-                trials.c.state == "complete",
-                trials.c.reused_from.is_(None),
-                order=trials.c.id,
-                limit=1,
-            )
-            return found[0] if found else None
+            return rows.known(connection, graph_key, evaluator_key, recipe_key, seed)
 
     def trials(self, study_id: int, state: State | None = None, kind: Kind | None = None) -> list[TrialRecord]:
         """The trials of a study, or those of one state or kind, in the order of their numbers."""
