@@ -46,7 +46,8 @@ def resume(
     """Continue a stored study where it stopped, with a new total `budget` if given.
 
     Finished trials are never trained again; those that were in flight are trained first. A space or evaluator
-    of your own must be given again. Raises `StoreError` for an unknown name, `StudyError` when it cannot go on.
+    of your own must be given again. Raises `StoreError` for an unknown name, or a study that another process runs;
+    `StudyError` when it cannot go on.
     """
     store = _store(storage)
     record = store.study(name)
@@ -54,9 +55,10 @@ def resume(
     if budget is not None and budget < spec.budget:
         raise StudyError(f"budget {budget} is below the study's {spec.budget}; give the new total, or nothing")
     plan = plan_of(spec, space=space, evaluator=evaluator, budget=budget)
-    store.reopen(record.id, plan.spec.to_json())
-    loop = plan.run(store, record, observer, replay=True)
-    store.finish_study(record.id)
+    with store.claimed(record.id):
+        store.reopen(record.id, plan.spec.to_json())
+        loop = plan.run(store, record, observer, replay=True)
+        store.finish_study(record.id)
     return Study(store, name, loop.ended_because)
 
 
@@ -85,8 +87,9 @@ def add_baselines(
 def run_plan(plan: Plan, name: str | None, store: Store, observer: Observer | None = None) -> Study:
     """Create the study of a plan and run it."""
     record = store.create_study(name or free_name(plan, store), plan.spec.to_json())
-    loop = plan.run(store, record, observer)
-    store.finish_study(record.id)
+    with store.claimed(record.id):
+        loop = plan.run(store, record, observer)
+        store.finish_study(record.id)
     return Study(store, record.name, loop.ended_because)
 
 

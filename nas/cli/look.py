@@ -20,7 +20,8 @@ def studies(storage: Storage = DEFAULT_STORAGE, as_json: JsonFlag = False) -> No
     from nas.store import open_store
 
     with open_store(storage, create=False) as store:
-        documents = [study_json(record) for record in store.studies()]
+        running = store.running()
+        documents = [{**study_json(record), "running": record.id in running} for record in store.studies()]
     if as_json:
         print_json(documents)
         return
@@ -38,7 +39,7 @@ def studies(storage: Storage = DEFAULT_STORAGE, as_json: JsonFlag = False) -> No
                 str(counts["complete"]),
                 rest or "-",
                 percent(d["best_accuracy"]),
-                "finished" if d["finished"] else "open",
+                "finished" if d["finished"] else "running" if d["running"] else "open",
             ]
         )
     columns = ["study", "space", "data", "controller", "budget", "complete", "other trials", "best", "state"]

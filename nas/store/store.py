@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +17,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from nas.errors import StoreError
-from nas.store import address, rows, schema
+from nas.store import address, claims, rows, schema
 from nas.store.database import Database, connect, insert_missing
 from nas.store.records import (
     ENDS,
@@ -102,6 +103,23 @@ class Store:
     def reopen(self, study_id: int, spec: Json | None = None) -> None:
         """Let a finished study go on, with a new spec (say, a larger budget) if one is given."""
         self._update_study(study_id, finished_at=None, **({} if spec is None else {"spec": spec}))
+
+    def claimed(self, study_id: int) -> AbstractContextManager[None]:
+        """Hold the study while it is searched. Entering raises StoreError when another live process holds it."""
+        with self.database.read() as connection:
+            found = rows.studies_where(connection, studies.c.id == study_id)
+        name = found[0].name if found else str(study_id)
+        return claims.claimed(self.database, study_id, name)
+
+    def claim(self, study_id: int) -> claims.Claim | None:
+        """The process that runs the study, or died over it; None if nobody does."""
+        with self.database.read() as connection:
+            return claims.claim_of(connection, study_id)
+
+    def running(self) -> set[int]:
+        """The ids of the studies that a live process runs."""
+        with self.database.read() as connection:
+            return claims.running(connection)
 
     # Trials, step by step
 

@@ -148,6 +148,16 @@ curves = Table(
     sqlite_with_rowid=False,
 )
 
+claims = Table(
+    "nas_claims",
+    metadata,
+    Column("study_id", Integer, ForeignKey(studies.c.id), primary_key=True, autoincrement=False),
+    Column("host", NAME, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", KEY, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
 # Alembic's own table, as Alembic makes it; apart, so that migrations do not see it as one of ours.
 versions = Table(
     VERSION_TABLE,

@@ -30,7 +30,7 @@ SECOND = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
+revision = "9999"
 down_revision = "{head}"
 branch_labels = None
 depends_on = None
@@ -97,10 +97,10 @@ def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A program with one more revision: the path of its migration, to be changed at will."""
     folder = tmp_path / "100% migrations"
     shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    script = folder / "versions" / "v0002_second.py"
+    script = folder / "versions" / "v9999_second.py"
     script.write_text(SECOND.format(head=schema.REVISIONS[-1], more=""))
     monkeypatch.setattr(schema, "MIGRATIONS", folder)
-    monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "0002"))
+    monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "9999"))
     return script
 
 
@@ -153,7 +153,7 @@ def test_an_old_database_is_migrated_when_it_is_opened(tmp_path: Path, request: 
         with store.database.read() as connection:
             assert connection.execute(text("SELECT DISTINCT note FROM nas_trials")).scalars().all() == ["none"]
             assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
-    schema.downgrade(database := connect(parse(path)), "0001")
+    schema.downgrade(database := connect(parse(path)), schema.REVISIONS[-2])
     database.close()
     after = contents(path)
     assert {name: len(rows) for name, rows in after.items()} == {name: len(rows) for name, rows in before.items()}
