@@ -19,8 +19,8 @@ import nas
 from nas.errors import StoreError
 from nas.store import TrialRecord, open_store
 
-KILLS = int(os.environ.get("NAS_KILLS", "5"))
-BUDGET = 10 + 4 * KILLS  # so that there is always something left to kill
+KILLS = int(os.environ.get("NAS_KILLS", "4"))
+BUDGET = 20 + 8 * KILLS  # so that there is always something left to kill
 
 # What is searched: slow enough to be killed in the middle, and it writes down each child that it has trained.
 SEARCH = """

@@ -23,8 +23,13 @@ from nas.store import address
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another process's transaction
 
-# Strict JSON on every database: PostgreSQL refuses NaN, so a document with one must fail on SQLite too.
-_dumps = functools.partial(json.dumps, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+def _dumps(document: object) -> str:
+    """Strict JSON on every database: PostgreSQL refuses NaN, so a document with one must fail on SQLite too."""
+    try:
+        return json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except ValueError as error:  # which not every driver passes on as an error of the database
+        raise StoreError(f"cannot write a document: {error}") from None
 
 
 class Database:
