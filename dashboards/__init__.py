@@ -1,9 +1,10 @@
 """The dashboard: a server that only reads the store, and the page that it serves. See docs/dashboard.md.
 
-app.py routes.py endpoints.py           the application, its paths, and the parameters of each
+app.py routes.py endpoints.py files.py  the application, its paths, the parameters of each, the files of the page
 guard.py server.py                      who may ask, and how it runs
 archive.py columns.py studies.py        the open database, a study's trials as numpy columns, what a study is
-filters.py selection.py                 the parameters that every chart shares, and the rows that they leave
+groups.py                               which studies may share a front
+filters.py selection.py cursor.py       the parameters that every chart shares, and the rows that they leave or change
 points.py fronts.py reduction.py        trials as points, the front of each dataset, fewer points that look the same
 overview.py progress.py published.py    the studies; how far they have come; what others published
 axes.py importance.py                   the choices of the trials, and what they matter

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from pathlib import Path
 
 from anyio.to_thread import current_default_thread_limiter
 from starlette.applications import Starlette
@@ -15,26 +14,25 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import Response
+from starlette.routing import Route
 
 from dashboards.answers import Json
+from dashboards.files import page, static
 from dashboards.guard import Access, Guard
 from dashboards.routes import api_routes
 from nas.errors import NasError, StoreError
 
 THREADS = 6  # that answer at once: a search beside the server needs the cores more
-STATIC = Path(__file__).parent / "static"
 PAGES = ("/", "/time", "/axes", "/table", "/compare", "/trial/{study:path}/{number}")
 
 
 def make_app(url: str, access: Access | None = None, commands: tuple[str, ...] = ()) -> Starlette:
     """The application over a database that need not be there yet; `commands` of nas that the page may name."""
     routes = [
-        *(Route(path, _page) for path in PAGES),
+        *(Route(path, page) for path in PAGES),
         Route("/plotly.js", _plotly),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Route("/static/{name}", static),
         *api_routes(),
     ]
     app = Starlette(
@@ -54,10 +52,6 @@ async def _life(app: Starlette) -> AsyncIterator[None]:
     yield
     if hasattr(app.state, "archive"):
         app.state.archive.close()
-
-
-def _page(request: Request) -> Response:
-    return FileResponse(STATIC / "index.html")
 
 
 def _plotly(request: Request) -> Response:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 
-from dashboards.columns import StudyColumns
+from dashboards.columns import CLOCK, StudyColumns
 from dashboards.errors import BadParameter, NotThere
 from dashboards.filters import Filter
 from dashboards.studies import StudyView, views
 from nas.errors import StoreError, unknown
-from nas.store import Store
+from nas.store import Store, bulk
 from nas.store.reading import ChangeSign, open_reader
 
 MEMORY = 96 * 2**20  # bytes of columns that are kept between requests
@@ -26,7 +28,8 @@ class Archive:
         self._store: Store | None = None
         self._sign: ChangeSign | None = None
         self._studies: list[StudyView] = []
-        self._columns: OrderedDict[int, StudyColumns] = OrderedDict()
+        self._columns: OrderedDict[tuple[int, datetime], StudyColumns] = OrderedDict()
+        self.tag = secrets.token_hex(4)  # of this process: what it stamped says nothing to another
 
     @property
     def label(self) -> str:
@@ -86,16 +89,26 @@ class Archive:
 
     def columns(self, study: StudyView) -> StudyColumns:
         """The columns of a study, those not looked at for longest dropped where they exceed the bound."""
-        key = study.record.id
+        key = study.record.id, study.record.created_at  # a database may give a deleted study's id to a new one
         with self._turn:
             kept = self._columns.get(key)
         if kept is None:
-            kept = StudyColumns(self.store, key)
+            kept = StudyColumns(self.store, study.record.id)
         with self._turn:
             kept = self._columns.setdefault(key, kept)
             self._columns.move_to_end(key)
             self._drop(keep=1)
         return kept
+
+    def moment(self, studies: Sequence[StudyView]) -> int:
+        """A moment of `dashboards.columns.CLOCK` up to which whoever reads these studies next sees every change.
+
+        So they are brought up to date first; but where they do not all fit in memory, each would be read twice.
+        """
+        if sum(study.record.trials for study in studies) * bulk.TRIALS.itemsize < self.memory:
+            for study in studies:
+                self.columns(study).refresh_stamped(study.record.trials)
+        return CLOCK.now
 
     def close(self) -> None:
         """Close the database."""

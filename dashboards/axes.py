@@ -31,19 +31,21 @@ def axes(archive: Archive, wanted: Filter, y: str, limit: int = LIMIT) -> dict[s
     studies = archive.chosen(wanted)
     check_quantity(archive, studies, "y", y)
     found = list(select(archive, wanted))
+    more = maximised(studies, y, True)
     labels, choices = _together(archive, found)
     values = np.concatenate([np.empty(0), *(rows.quantity(y) for rows in found)])
     kept = np.flatnonzero(
         np.isfinite(values) & (choices >= 0).any(axis=1)
     )  # a baseline outside the space has no choice
     choices, values = choices[kept], values[kept]
-    shown = _sample(values, maximised(studies, y, True), limit)
+    shown = _sample(values, more, limit)
     of_study = np.concatenate([np.empty(0, int), *(np.full(len(rows.trials), i) for i, rows in enumerate(found))])
     numbers = np.concatenate([np.empty(0, int), *(rows.trials["number"] for rows in found)])
     return {
         "y": pack(values[shown], "f4"),
         "rows": {"study": pack(of_study[kept][shown], "u2"), "number": pack(numbers[kept][shown], "i4")},
         "studies": names_of([rows.study for rows in found]),
+        "maximise": more,
         "total": len(values),
         "shown": len(shown),
         "axes": [

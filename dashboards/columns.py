@@ -20,24 +20,52 @@ CHILD, BASELINE = KINDS.index("child"), KINDS.index("baseline")
 COSTS = ("flops", "params", "activations", "memory")
 
 
+class Clock:
+    """Counts the looks at the database that found something, of all studies of this process together."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self._turn = threading.Lock()
+
+    def tick(self) -> int:
+        """The next number."""
+        with self._turn:
+            self.now += 1
+            return self.now
+
+
+CLOCK = Clock()
+
+
 class Growing:
-    """Rows ascending in `number`, of which the ended ones are read once."""
+    """Rows ascending in `number`, of which the ended ones are read once.
+
+    `stamps` has for each row when by `CLOCK` it was last seen to change.
+    """
 
     def __init__(self, read: Read) -> None:
         self._read = read
         self.rows: Table = read(-1, ())
+        self.stamps = np.full(len(self.rows), CLOCK.tick(), dtype=np.int32)
 
     def refresh(self, open_numbers: Collection[int]) -> Table:
         """Read again the numbers that were open at the last look, add the new ones, and give what was read."""
         last = int(self.rows["number"][-1]) if len(self.rows) else -1
         found = self._read(last, open_numbers)
-        if len(found):
-            old = found["number"] <= last
-            if old.any():
-                self.rows = self.rows.copy()  # a request may be reading the rows of before
-                self.rows[np.searchsorted(self.rows["number"], found["number"][old])] = found[old]
-            if not old.all():
-                self.rows = np.concatenate([self.rows, found[~old]])
+        if not len(found):
+            return found
+        old = found["number"] <= last
+        places = np.searchsorted(self.rows["number"], found["number"][old])
+        differ = [one.tobytes() != other.tobytes() for one, other in zip(self.rows[places], found[old], strict=True)]
+        if any(differ):
+            places = places[differ]
+            self.rows, self.stamps = self.rows.copy(), self.stamps.copy()  # a request may be reading those of before
+            self.rows[places] = found[old][differ]
+            self.stamps[places] = CLOCK.tick()
+        if not old.all():
+            self.rows = np.concatenate([self.rows, found[~old]])
+            new = np.full(len(self.rows) - len(self.stamps), CLOCK.tick(), dtype=np.int32)
+            self.stamps = np.concatenate([self.stamps, new])
         return found
 
 
@@ -55,16 +83,27 @@ class StudyColumns:
 
     def refresh(self) -> Table:
         """The rows of `bulk.TRIALS` as the database has them now."""
+        return self.refresh_stamped()[0]
+
+    def refresh_stamped(self, count: int | None = None) -> tuple[Table, npt.NDArray[np.int32]]:
+        """The same rows, and when by `CLOCK` each was last seen to change.
+
+        `count`: how many trials the study is known to have. The database is asked only if those read are fewer, or if
+        one of them had not ended: an ended trial never changes.
+        """
         with self._turn:
-            self._name(self._trials.refresh(self._open()))
-            return self._trials.rows
+            still = self._open()
+            if still or count is None or len(self._trials.rows) != count:
+                self._name(self._trials.refresh(still))
+            return self._trials.rows, self._trials.stamps
 
     def metric(self, name: str, trials: Table) -> npt.NDArray[np.float64]:
         """A final metric of these trials, NaN where there is none."""
         with self._turn:
             if name in self._metrics:
                 kept, was_open = self._metrics[name]
-                kept.refresh(was_open)
+                if was_open or len(kept.rows) < len(self._trials.rows):
+                    kept.refresh(was_open)
             else:
                 kept = Growing(lambda after, again: bulk.read_metric(self._store, self._id, name, after, again))
             self._metrics[name] = kept, self._open()
@@ -80,7 +119,7 @@ class StudyColumns:
                     wanted,
                     Growing(lambda after, _: bulk.read_choices(self._store, self._id, wanted, after)),
                 )
-            else:
+            elif len(self._choices[1].rows) < len(self._trials.rows):
                 self._choices[1].refresh(())  # a point never changes
             found: npt.NDArray[np.int16] = _at(self._choices[1].rows, trials)["choices"]
             return found
@@ -91,7 +130,7 @@ class StudyColumns:
         kept = [self._trials, *(growing for growing, _ in self._metrics.values())]
         if self._choices is not None:
             kept.append(self._choices[1])
-        return sum(growing.rows.nbytes for growing in kept) + 100 * len(self.names)
+        return sum(growing.rows.nbytes + growing.stamps.nbytes for growing in kept) + 100 * len(self.names)
 
     def _open(self) -> list[int]:
         rows = self._trials.rows

@@ -5,6 +5,7 @@ Every function but `events` runs in a thread of its own. What it refuses is a `N
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -44,10 +45,10 @@ def points(request: Request) -> Response:
     from dashboards.points import LIMIT
     from dashboards.points import points as document
 
-    given = _given(request, *NAMES, "x", "y", "limit")
+    given = _given(request, *NAMES, "x", "y", "limit", "after")
     limit = given.whole("limit", LIMIT, 1, MOST)
     x, y = given.one("x", "flops"), given.one("y", "accuracy")
-    return Json(document(archive_for(request.app), read_filter(given), x, y, limit))
+    return Json(document(archive_for(request.app), read_filter(given), x, y, limit, given.one("after")))
 
 
 def published(request: Request) -> Response:
@@ -164,7 +165,9 @@ def _given(request: Request, *names: str) -> Parameters:
 
 
 def _trial(request: Request) -> tuple[str, int]:
-    return request.path_params["study"], request.path_params["number"]
+    name = request.path_params["study"]
+    # A browser resolves a path segment "." or "..", however it is encoded, so that the page writes "~." and "~..".
+    return name[1:] if re.fullmatch(r"~+\.\.?", name) else name, request.path_params["number"]
 
 
 def _svg(text: str) -> Response:

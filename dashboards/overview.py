@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dashboards.archive import Archive
+from dashboards.groups import is_imagenet
 from dashboards.selection import axes_of, metrics_of
 from dashboards.studies import StudyView
 
@@ -21,10 +22,13 @@ def study_json(archive: Archive, study: StudyView) -> dict[str, Any]:
         "name": study.name,
         "space": spec.get("space"),
         "dataset": study.dataset,
+        "imagenet": is_imagenet(spec),
         "controller": spec.get("controller"),
         "objectives": [str(objective) for objective in study.objectives],
         "constraints": study.constraints,
         "budget": study.budget,
+        "scheduler": study.scheduler,
+        "scheduler_options": spec.get("scheduler_options") or {},
         "seed": spec.get("seed"),
         "created": record.created_at.isoformat(),
         "finished": record.finished_at.isoformat() if record.finished_at else None,

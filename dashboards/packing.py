@@ -16,6 +16,12 @@ def pack(values: npt.ArrayLike, kind: str) -> dict[str, str]:
     return {"dtype": kind, "bdata": base64.b64encode(column.data).decode("ascii")}
 
 
+def pack_counts(values: npt.NDArray[np.int64]) -> dict[str, str]:
+    """A column of whole numbers from 0, as u1, u2 or i4, whichever is the narrowest that holds them."""
+    most = int(values.max(initial=0))
+    return pack(values, "u1" if most < 2**8 else "u2" if most < 2**16 else "i4")
+
+
 def unpack(column: dict[str, str]) -> npt.NDArray[Any]:
     """The numbers of a packed column."""
     kind = column["dtype"]

@@ -10,16 +10,18 @@ import numpy.typing as npt
 
 from dashboards.archive import Archive, names_of
 from dashboards.columns import BASELINE, COMPLETE
+from dashboards.cursor import question_of, read_cursor, write_cursor
 from dashboards.errors import BadParameter
 from dashboards.filters import Filter
 from dashboards.fronts import front_of, values_of
-from dashboards.packing import number, pack
+from dashboards.packing import number, pack, pack_counts
 from dashboards.reduction import thin
 from dashboards.selection import Rows, check_quantity, maximised, select
 from dashboards.studies import StudyView
 from nas.store.records import KINDS
 
 LIMIT = 120_000  # points that a browser draws with WebGL
+MANY = 20_000  # changed points; with more all are sent
 
 Indices = npt.NDArray[np.int64]
 
@@ -37,6 +39,7 @@ class Cloud:
     x: npt.NDArray[np.float64]
     y: npt.NDArray[np.float64]
     params: npt.NDArray[np.float64]
+    stamps: npt.NDArray[np.int32]
 
     @property
     def baseline(self) -> npt.NDArray[np.bool_]:
@@ -49,12 +52,14 @@ class Cloud:
         return self.found[int(self.study[row])].columns.names.get(int(self.trials["number"][row]))
 
 
-def points(archive: Archive, wanted: Filter, x: str, y: str, limit: int = LIMIT) -> dict[str, Any]:
+def points(archive: Archive, wanted: Filter, x: str, y: str, limit: int = LIMIT, after: str = "") -> dict[str, Any]:
     """The document; `x` and `y` are quantities. Points of the fronts and baselines are never left out.
 
+    With the `cursor` of an earlier answer as `after`, only the points that changed since, if that can be said.
     Raises `BadParameter` for a word that does not exist.
     """
     studies = archive.chosen(wanted)
+    now = archive.moment(studies)
     if x == y:
         raise BadParameter(f"x and y are both {x!r}; choose two different quantities")
     for parameter, name in (("x", x), ("y", y)):
@@ -63,7 +68,15 @@ def points(archive: Archive, wanted: Filter, x: str, y: str, limit: int = LIMIT)
     cloud = _gather(list(select(archive, wanted)), x, y)
     on_front, fronts = _fronts(cloud, studies, maximise, y == "accuracy")
     baseline = cloud.baseline
-    chosen, counts = _reduced(cloud, on_front | baseline, limit)
+    question = question_of(archive, studies, wanted, x, y, limit)
+    since = read_cursor(after, question)
+    changed = None if since is None else changes(cloud, since, x, y)
+    if changed is not None and (len(changed.rows) > MANY or (len(changed.gone) and len(cloud.x) > limit)):
+        changed = None
+    if changed is None:
+        chosen, counts = _reduced(cloud, on_front | baseline, limit)
+    else:
+        chosen, counts = changed.rows, np.ones(len(changed.rows), dtype=np.int64)
     return {
         "x": x,
         "y": y,
@@ -71,16 +84,19 @@ def points(archive: Archive, wanted: Filter, x: str, y: str, limit: int = LIMIT)
         "studies": names_of([rows.study for rows in cloud.found]),
         "total": len(cloud.x),
         "shown": len(chosen),
-        "reduced": len(chosen) < len(cloud.x),
+        "reduced": changed is None and len(chosen) < len(cloud.x),
+        "delta": changed is not None,
+        "cursor": write_cursor(question, now),
+        "gone": [] if changed is None else changed.gone,
         "columns": {
-            "study": pack(cloud.study[chosen], "u2"),
-            "number": pack(cloud.trials["number"][chosen], "i4"),
+            "study": pack_counts(cloud.study[chosen]),
+            "number": pack_counts(cloud.trials["number"][chosen]),
             "x": pack(cloud.x[chosen], "f4"),
             "y": pack(cloud.y[chosen], "f4"),
             "params": pack(cloud.params[chosen], "f4"),
             "kind": pack(cloud.trials["kind"][chosen], "u1"),
             "front": pack(on_front[chosen], "u1"),
-            "count": pack(counts, "i4"),
+            "count": pack_counts(counts),
         },
         "names": {str(place): cloud.name(row) for place, row in enumerate(chosen.tolist()) if baseline[row]},
         "fronts": fronts,
@@ -94,11 +110,12 @@ def _gather(found: list[Rows], x: str, y: str) -> Cloud:
         known = np.isfinite(across) & np.isfinite(up)
         trials = rows.trials[["number", "state", "kind"]][known]
         of = np.full(len(trials), place, dtype=np.int64)
-        parts.append((of, trials, across[known], up[known], rows.quantity("params")[known]))
+        parts.append((of, trials, across[known], up[known], rows.quantity("params")[known], rows.stamps[known]))
     if not parts:
         kinds = np.dtype([("number", "i4"), ("state", "u1"), ("kind", "u1")])
         none = np.empty(0)
-        return Cloud([], np.empty(0, dtype=np.int64), np.empty(0, dtype=kinds), none, none, none)
+        stamps = np.empty(0, dtype=np.int32)
+        return Cloud([], np.empty(0, dtype=np.int64), np.empty(0, dtype=kinds), none, none, none, stamps)
     return Cloud(found, *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -115,7 +132,8 @@ def _fronts(
         members = here[best]
         on_front[members] = True
         rows = [_row(cloud, row) for row in members.tolist()]
-        fronts.append({"dataset": dataset, "rows": rows, "hypervolume": volume, "reference": bound})
+        recipes = len({cloud.found[place].study.recipe_key for place in of})
+        fronts.append({"dataset": dataset, "rows": rows, "hypervolume": volume, "reference": bound, "recipes": recipes})
     return on_front, fronts
 
 
@@ -129,6 +147,27 @@ def _row(cloud: Cloud, row: int) -> dict[str, Any]:
         "y": float(cloud.y[row]),
         "params": number(cloud.params[row]),
     }
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What changed: rows of a cloud, and [place in its studies, number] of trials that are no longer in it."""
+
+    rows: Indices
+    gone: list[list[int]]
+
+
+def changes(cloud: Cloud, since: int, x: str, y: str) -> Changes:
+    """What changed after `since` of `CLOCK`."""
+    gone = []
+    for place, rows in enumerate(cloud.found):
+        left = rows.outside[rows.outside_stamps > since].tolist()
+        new = np.flatnonzero(rows.stamps > since)
+        if len(new):  # what passes, but lost one of its values
+            known = np.isfinite(rows.quantity(x)[new]) & np.isfinite(rows.quantity(y)[new])
+            left += rows.trials["number"][new[~known]].tolist()
+        gone += [[place, number] for number in left]
+    return Changes(np.flatnonzero(cloud.stamps > since), gone)
 
 
 def _reduced(cloud: Cloud, always: npt.NDArray[np.bool_], limit: int) -> tuple[Indices, Indices]:

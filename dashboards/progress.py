@@ -25,6 +25,7 @@ from nas.store.records import STATES
 
 STEPS = 2000  # of one curve
 KEPT = 256  # results of `steps`
+PRUNED = STATES.index("pruned")
 USED = [STATES.index(state) for state in ("complete", "pruned", "failed")]  # as Loop.trained counts
 
 Floats = npt.NDArray[np.float64]
@@ -76,6 +77,9 @@ def _study(archive: Archive, rows: Rows, x: str, y: str, maximise: list[bool], b
             "best": pack(bests, "f4"),
         },
         "budget_left": None if study.budget is None else max(0, study.budget - used),
+        "scheduler": study.scheduler,
+        "pruned": int((every["state"] == PRUNED).sum()),
+        "epochs": _epochs(every, study.epochs),
         "running": [
             {
                 "number": trial.number,
@@ -90,6 +94,16 @@ def _study(archive: Archive, rows: Rows, x: str, y: str, maximise: list[bool], b
         ],
         "curves": _curves(archive, study.record.id),
     }
+
+
+def _epochs(trials: Any, each: int | None) -> dict[str, int] | None:
+    """Epochs that the children were trained, and without a scheduler would have been, as `nas.results.Study.epochs`."""
+    if each is None:
+        return None
+    own = (trials["kind"] == CHILD) & (trials["reused"] == 0)
+    trained = int(trials["epochs"][own].sum())
+    saved = int((each - trials["epochs"][own & (trials["state"] == PRUNED)]).sum())
+    return {"trained": trained, "without_scheduler": trained + saved}
 
 
 def steps(values: Floats, maximise: list[bool], bound: list[float]) -> tuple[npt.NDArray[np.int64], Floats, Floats]:

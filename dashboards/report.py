@@ -12,8 +12,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from dashboards.app import STATIC, plotly_gz
+from dashboards.app import plotly_gz
 from dashboards.archive import Archive
+from dashboards.files import STATIC
 from dashboards.filters import Filter
 from dashboards.packing import unpack
 from dashboards.points import points
@@ -185,6 +186,7 @@ def _facts(study: StudyView) -> list[tuple[str, str]]:
         ("objectives", ", ".join(map(str, study.objectives)) or "-"),
         ("constraints", ", ".join(study.constraints) or "-"),
         ("budget", str(spec.get("budget"))),
+        ("scheduler", study.scheduler),
         ("seed", str(spec.get("seed"))),
         ("trials", counts or "none"),
         ("created", f"{record.created_at:%Y-%m-%d %H:%M} UTC"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from nas.store import bulk
 from nas.store.bulk import Table
 from nas.store.records import KINDS, STATES
 
+_SMALL = re.compile(r"loss|error|latency|seconds")
 HIDDEN = ("epoch", "val_accuracy")  # metrics that have another name here
 
 
@@ -32,11 +34,18 @@ class Axes:
 
 @dataclass(frozen=True)
 class Rows:
-    """The trials of one study that pass a filter, ascending in number."""
+    """The trials of one study that pass a filter, ascending in number.
+
+    `stamps`: when by `dashboards.columns.CLOCK` each was last seen to change. `outside`: the numbers of those that do
+    not pass, and `outside_stamps` theirs.
+    """
 
     study: StudyView
     columns: StudyColumns
     trials: Table
+    stamps: npt.NDArray[np.int32]
+    outside: npt.NDArray[np.int32]
+    outside_stamps: npt.NDArray[np.int32]
 
     def quantity(self, name: str) -> npt.NDArray[np.float64]:
         """One number a trial, NaN where it is not known."""
@@ -54,11 +63,12 @@ def select(
     _check_axes(archive, wanted, studies)
     for study in studies:
         columns = archive.columns(study)
-        trials = columns.refresh()
+        trials, stamps = columns.refresh_stamped(study.record.trials)
         kept = _mask(archive, wanted, study, columns, trials, default)
         if children:
             kept &= trials["kind"] == KINDS.index("child")
-        yield Rows(study, columns, trials if kept.all() else trials[kept])
+        inside = trials if kept.all() else trials[kept]
+        yield Rows(study, columns, inside, stamps[kept], trials["number"][~kept], stamps[~kept])
 
 
 def axes_of(archive: Archive, study: StudyView) -> Axes:
@@ -82,14 +92,17 @@ def metrics_of(archive: Archive, study: StudyView) -> list[str]:
 
 
 def maximised(studies: Sequence[StudyView], name: str, otherwise: bool) -> bool:
-    """Whether more of a quantity is better: as nas says, else as a study's objectives say, else as it is used."""
+    """Whether more of a quantity is better: as nas says, as a study's objectives say, or as it is called.
+
+    Losses, errors and times are better when small; of any other metric `otherwise` says.
+    """
     if name == "accuracy" or name in EXACT:
         return name == "accuracy"
     for study in studies:
         for objective in study.objectives:
             if objective.name == name:
                 return objective.maximise
-    return otherwise
+    return otherwise and _SMALL.search(name) is None
 
 
 def check_quantity(archive: Archive, studies: Sequence[StudyView], parameter: str, name: str) -> None:

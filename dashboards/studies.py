@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from dashboards.groups import labels
 from nas.errors import ObjectiveError
 from nas.objectives import Objective
-from nas.spec import data_name
 from nas.store import StudyRecord
 from searchspaces import SearchSpaceError, Space, find_space
 
 
 @dataclass(frozen=True)
 class StudyView:
-    """One study. `dataset` says what its children are judged by: figures of two datasets are never compared."""
+    """One study. `dataset` names what its children are judged by: figures under two names are never compared."""
 
     record: StudyRecord
     dataset: str
@@ -59,6 +60,16 @@ class StudyView:
         return found if isinstance(found, int) and self.spec.get("dataset") else None
 
     @property
+    def scheduler(self) -> str:
+        """What stops its children early; "none" where nothing does, also in studies older than schedulers."""
+        return str(self.spec.get("scheduler") or "none")
+
+    @property
+    def recipe_key(self) -> str:
+        """Equal for studies that train alike; the same for all that train nothing."""
+        return json.dumps(self.spec.get("recipe"), sort_keys=True, default=str) if self.spec.get("dataset") else ""
+
+    @property
     def constraints(self) -> list[str]:
         """Its constraints, as written."""
         return _texts(self.spec.get("constraints"))
@@ -66,14 +77,9 @@ class StudyView:
 
 def views(records: Iterable[StudyRecord]) -> list[StudyView]:
     """The studies of these records, in their order."""
-    return [StudyView(record, _dataset(record.spec), _objectives(record.spec)) for record in records]
-
-
-def _dataset(spec: Mapping[str, Any]) -> str:
-    try:
-        return data_name(spec)
-    except (AttributeError, KeyError, TypeError):
-        return "unknown data"
+    found = list(records)
+    named = labels(record.spec for record in found)
+    return [StudyView(record, label, _objectives(record.spec)) for record, label in zip(found, named, strict=True)]
 
 
 def _objectives(spec: Mapping[str, Any]) -> tuple[Objective, ...]:

@@ -1,4 +1,4 @@
-"""Where the images lie while children train: as uint8 on the device when they fit there, else on the host."""
+"""Where the images lie while children train: as uint8 on the device, on the host, or in files."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas.data import Dataset, Split
+from nas.data.streamed import StreamedImages
+from nas.streaming import Reader
 
 DEVICE_SHARE = 0.5  # of a GPU's free memory may hold images: the rest is for the child
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One split: images (N, C, H, W) uint8, a tensor on the device or an array on the host; labels (N,) int64."""
+    """One split: labels (N,) int64 on the device, and images (N, C, H, W) uint8.
 
-    images: Tensor | NDArray[np.uint8]
+    The images are a tensor on the device, or an array on the host, or a `Reader` of files.
+    """
+
+    images: Tensor | NDArray[np.uint8] | Reader
     labels: Tensor
 
     def __len__(self) -> int:
@@ -29,14 +34,18 @@ class Part:
         if isinstance(self.images, Tensor):
             return self.images[which], self.labels[which]
         device = self.labels.device
+        labels = self.labels[which if isinstance(which, slice) else which.to(device)]
+        if isinstance(self.images, Reader):
+            return torch.cat([piece.to(device, non_blocking=True) for piece in self.images.read(which)]), labels
         batch = torch.from_numpy(np.array(self.images[which if isinstance(which, slice) else which.numpy()]))
         if device.type == "cuda":  # from pinned memory the copy runs while the GPU still computes the batch before
             batch = batch.pin_memory()
-        labels = self.labels[which if isinstance(which, slice) else which.to(device)]
         return batch.to(device, non_blocking=True), labels
 
     def nearby(self, which: Tensor) -> Tensor:
-        """An index where `take` wants it."""
+        """An index where `take` wants it; images in files begin to be read in that order."""
+        if isinstance(self.images, Reader):
+            self.images.announce(which)
         return which.to(self.images.device) if isinstance(self.images, Tensor) else which
 
 
@@ -70,6 +79,8 @@ def place(data: Dataset, device: torch.device) -> Placed:
 def place_split(split: Split, device: torch.device) -> Part:
     """One split: on the CPU it shares the array's memory, mapped files included."""
     labels = _shared(split.labels).to(device)
+    if isinstance(split.images, StreamedImages):
+        return Part(Reader(split.images, pin=device.type == "cuda"), labels)
     if device.type == "cuda" and split.images.nbytes > DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
         return Part(split.images, labels)
     return Part(_shared(split.images).to(device), labels)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.augmentation import Moves, cut_out, shift
+from nas.augmentation import Batch, Moves, augmented
+from nas.averaging import Average
 from nas.data import Dataset, Split
 from nas.errors import RecipeError, TrainingError
+from nas.optimizers import make_optimizer
+from nas.out_of_memory import twice, within_memory
 from nas.placement import Part, Placed, place, place_split
 from nas.recipe import Recipe
 from searchspaces.graph import MAIN
-
-# Parts of the messages that PyTorch gives a RuntimeError for, where it has no OutOfMemoryError.
-ALLOCATION_FAILURES = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")
-
-T = TypeVar("T")
 
 
 def train(
@@ -35,11 +33,16 @@ def train(
     `val_loss`, `val_accuracy` (fraction; both absent when there is no validation split), `seconds` (of this
     epoch). All but `seconds` are the same for the same seed on the same device. An epoch is cut into batches of one
     size, at most `batch_size`: what does not divide (fewer images than steps) is left out, other images each
-    epoch. Raises `TrainingError` when the loss is not finite, or memory runs out.
+    epoch. With `recipe.ema` the module holds, at each yield, the averaged weights that were measured.
+
+    Where memory runs out, the step is made once more in two micro-batches whose gradients are added, and so are
+    all later ones; `micro_batches` (2) is then a metric. The update is that of the whole batch, except that batch
+    normalisation takes the statistics of each half. Where memory runs out while measuring, batches are halved once.
+    Raises `TrainingError` when the loss is not finite, or memory runs out all the same.
     """
-    child = _within_memory(lambda: _Child(module, data, recipe, seed, device), "before epoch 1", recipe, device)
+    child = within_memory(lambda: _Child(module, data, recipe, seed, device), "before epoch 1", recipe, device)
     for epoch in range(1, recipe.epochs + 1):
-        yield _within_memory(partial(child.epoch, epoch), f"in epoch {epoch}", recipe, device)
+        yield within_memory(partial(child.epoch, epoch), f"in epoch {epoch}", recipe, device, child.tried)
 
 
 def measure(
@@ -56,7 +59,7 @@ def measure(
         numbers: list[float] = (_Measure(module.to(device), placed, recipe).sums(part) / len(part)).tolist()
         return numbers
 
-    loss, accuracy = _within_memory(loss_and_accuracy, "while measuring", recipe, device)
+    loss, accuracy = within_memory(loss_and_accuracy, "while measuring", recipe, device)
     return {"loss": loss, "accuracy": accuracy}
 
 
@@ -67,6 +70,7 @@ class _Measure:
         self.module, self.placed, self.recipe = module, placed, recipe
         self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.narrow = narrow_type(recipe, placed.device)
+        self.eval_size = recipe.eval_batch_size
 
     def autocast(self) -> AbstractContextManager[Any]:
         if self.narrow is None:
@@ -83,15 +87,25 @@ class _Measure:
 
     def sums(self, part: Part) -> Tensor:
         """(2,): the summed loss, and the number of images whose class is found, on the device."""
+        return twice(partial(self._sums, part), self._measure_less, self.placed.device)
+
+    def _sums(self, part: Part) -> Tensor:
         self.module.eval()
         total = torch.zeros(2, device=self.placed.device)
         with torch.inference_mode():
-            for start in range(0, len(part), self.recipe.eval_batch_size):
-                images, labels = part.take(slice(start, start + self.recipe.eval_batch_size))
+            for start in range(0, len(part), self.eval_size):
+                images, labels = part.take(slice(start, start + self.eval_size))
                 logits, _ = self.outputs(self.placed.normalised(images))
                 loss = functional.cross_entropy(logits, labels, reduction="sum")
                 total += torch.stack((loss, (logits.argmax(1) == labels).sum()))
         return total
+
+    def _measure_less(self) -> bool:
+        """Halve the batches of measuring, once; whether that could be done."""
+        if self.eval_size == 1 or self.eval_size < self.recipe.eval_batch_size:
+            return False
+        self.eval_size //= 2
+        return True
 
 
 class _Child(_Measure):
@@ -110,12 +124,24 @@ class _Child(_Measure):
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(self.parameters, recipe)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.narrow == torch.float16)
+        self.average = Average(module, recipe.ema) if recipe.ema else None
+        self.pieces = 1  # micro-batches of a step
+
+    def tried(self) -> str:
+        """What was done against running out of memory, for the message that it ran out all the same."""
+        done = [f"steps in {self.pieces} micro-batches of at most {-(-self.size // self.pieces)}"] * (self.pieces > 1)
+        done += [f"measuring by {self.eval_size}"] * (self.eval_size < self.recipe.eval_batch_size)
+        return f"; tried in vain: {', '.join(done)}" if done else ""
 
     def epoch(self, number: int) -> dict[str, float]:
         """Train one epoch and measure."""
         start = time.perf_counter()
+        if self.average is not None:
+            self.average.exchange(averaged=False)
         with _reproducible(self.placed.device, int(torch.randint(2**62, (), generator=self.rng))):
             loss_sum = self._steps((number - 1) * self.steps)
+            if self.average is not None:
+                self.average.exchange(averaged=True)
             sums = self.sums(self.placed.validation)
         # The one moment in an epoch when the host waits for the device.
         train_loss, val_loss, found = torch.cat((loss_sum, sums)).tolist()
@@ -125,6 +151,8 @@ class _Child(_Measure):
         if images:
             metrics |= {"val_loss": val_loss / images, "val_accuracy": found / images}
             self._check(metrics["val_loss"], "validation loss", number)
+        if self.pieces > 1:
+            metrics["micro_batches"] = self.pieces
         return metrics | {"seconds": time.perf_counter() - start}
 
     def _steps(self, done: int) -> Tensor:
@@ -139,35 +167,56 @@ class _Child(_Measure):
         for step in range(self.steps):
             which = slice(step * self.size, (step + 1) * self.size)
             images, labels = placed.train.take(order[which])
-            images = placed.normalised(shift(images, moves[which], recipe.crop))
-            images = cut_out(images, moves[which], recipe.cutout)
-            loss = self._loss(*self.outputs(images), labels)
+            batch = augmented(images, labels, moves[which], recipe, placed)
             for group in optimizer.param_groups:
                 group["lr"] = recipe.lr_at(done + step, recipe.epochs * self.steps)
-            optimizer.zero_grad()
-            self._backward(loss)
-            loss_sum += loss.detach()
+            loss_sum += twice(partial(self._gradients, batch), self._train_less, placed.device)
+            self._update()
         return loss_sum
 
-    def _loss(self, logits: Tensor, auxiliary: list[Tensor], labels: Tensor) -> Tensor:
+    def _gradients(self, batch: Batch) -> Tensor:
+        """The gradient of a batch's loss, left in the parameters; gives the loss."""
+        self.optimizer.zero_grad()  # here, so that the last step's do not lie beside the activations
+        total = torch.zeros(1, device=self.placed.device)
+        for part in batch.micro_batches(self.pieces) if self.pieces > 1 else [batch]:
+            loss = self._loss(*self.outputs(part.images), part) * (len(part.labels) / self.size)
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return total
+
+    def _train_less(self) -> bool:
+        """Halve the micro-batches, once; whether that could be done: batch normalisation needs two images in each."""
+        if self.pieces > 1 or self.size < 4:
+            return False
+        self.pieces = 2
+        return True
+
+    def _loss(self, logits: Tensor, auxiliary: list[Tensor], batch: Batch) -> Tensor:
         """Cross-entropy, and that of each auxiliary classifier by its weight (Szegedy et al. 2015, section 5)."""
-        smoothing = self.recipe.label_smoothing
-        loss = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        loss = self._cross_entropy(logits, batch)
         for scores in auxiliary:
-            loss = loss + self.recipe.auxiliary * functional.cross_entropy(scores, labels, label_smoothing=smoothing)
+            loss = loss + self.recipe.auxiliary * self._cross_entropy(scores, batch)
         return loss
 
-    def _backward(self, loss: Tensor) -> None:
-        if not self.scaler.is_enabled():
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._clip()
-            self.optimizer.step()
-            return
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    def _cross_entropy(self, scores: Tensor, batch: Batch) -> Tensor:
+        """The mean over a batch; a mixed image has the labels of both, by their shares (Zhang et al. 2018)."""
+        smoothing = self.recipe.label_smoothing
+        if batch.partners is None or batch.share is None:
+            return functional.cross_entropy(scores, batch.labels, label_smoothing=smoothing)
+        own, other = (
+            functional.cross_entropy(scores, labels, label_smoothing=smoothing, reduction="none")
+            for labels in (batch.labels, batch.partners)
+        )
+        return torch.lerp(other, own, batch.share).mean()
+
+    def _update(self) -> None:
+        """One step of the optimizer, with the gradients that are there."""
         self.scaler.unscale_(self.optimizer)
         self._clip()
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if self.average is not None:
+            self.average.update()
 
     def _clip(self) -> None:
         if self.recipe.clip:
@@ -191,23 +240,6 @@ def batch_of(images: int, largest: int) -> int:
         raise TrainingError(f"training needs at least 2 images; the dataset has {images}")
     steps = math.ceil(images / largest)
     return max(2, images // steps)
-
-
-def make_optimizer(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimizer of a recipe; scales, shifts and biases are vectors, and do not decay unless the recipe says so."""
-    matrices = [p for p in parameters if p.ndim > 1 or recipe.decay_norm_and_bias]
-    vectors = [p for p in parameters if p.ndim <= 1 and not recipe.decay_norm_and_bias]
-    groups = [
-        {"params": group, "weight_decay": decay}
-        for group, decay in ((matrices, recipe.weight_decay), (vectors, 0.0))
-        if group
-    ]
-    # One kernel for all parameters: with a hundred small tensors the default takes seven times as long on a CPU.
-    fused = parameters[0].device.type in ("cpu", "cuda")
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=fused)
-    nesterov = recipe.nesterov and recipe.momentum > 0
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, fused=fused)
 
 
 def narrow_type(recipe: Recipe, device: torch.device) -> torch.dtype | None:
@@ -237,20 +269,3 @@ def _reproducible(device: torch.device, seed: int) -> Iterator[None]:
             scope.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True))
             torch.cuda.manual_seed(seed)
         yield
-
-
-def _within_memory(work: Callable[[], T], when: str, recipe: Recipe, device: torch.device) -> T:
-    """What `work` gives; `TrainingError` for whatever PyTorch raises when memory runs out."""
-    try:
-        return work()
-    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
-        known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        if not known and not any(text in str(error) for text in ALLOCATION_FAILURES):
-            raise
-    # Raised out here, so that it does not hold the frames, and with them the tensors, of the error it comes from.
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    raise TrainingError(
-        f"out of memory on {device} {when}, with batch_size {recipe.batch_size} and eval_batch_size "
-        f"{recipe.eval_batch_size}; lower them, or bound the children's memory by a constraint"
-    )

@@ -1,4 +1,4 @@
-"""What the dashboard costs: start, memory, each API call, and in a headless Chromium the first plot and a click.
+"""What the dashboard costs: start, memory, each API call; in a headless Chromium the first plot, a click, a new trial.
 
     python scripts/bench_dashboard.py --trials 100000 --studies 40
 
@@ -21,14 +21,16 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from nas.spec import StudySpec
-from nas.store import open_store
+from nas.store import Store, open_store
 from nas.store.tables import architectures, curves, epochs, recipes, studies, trials
 from searchspaces import find_space, price
 
@@ -90,14 +92,8 @@ def make(path: Path, total: int, count: int) -> None:
         connection.execute(insert(architectures), [{"key": k, "document": d} for k, d in documents.items()])
         connection.execute(insert(recipes), [{"key": "recipe", "document": {"epochs": EPOCHS}}])
         for index in range(count):
-            row = {
-                "id": index + 1,
-                "name": f"study-{index:02}",
-                "spec": spec,
-                "created_at": start,
-                "finished_at": start,
-            }
-            connection.execute(insert(studies), row)
+            row = {"id": index + 1, "name": f"study-{index:02}", "spec": spec, "created_at": start}
+            connection.execute(insert(studies), row | {"finished_at": start})
         rows = made(rng, networks, total, count, start)
         while block := [row for row, _ in zip(rows, range(TOGETHER), strict=False)]:
             connection.execute(insert(trials), block)
@@ -159,14 +155,23 @@ def learning(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"trial_id": row["id"], "epoch": epoch, "metrics": metrics, "val_accuracy": value, "seconds": 1.5}
 
 
-def measure(path: Path, folder: str) -> None:
-    """Serve the database and print every figure."""
-    began = time.perf_counter()
+@contextmanager
+def serving(path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A dashboard over the database, and its address."""
     command = [str(Path(sys.executable).with_name("nas")), "dashboard", "--storage", str(path), "--port", "0"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        base = server.stdout.readline().split()[1]
+        yield server, server.stdout.readline().split()[1]
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def measure(path: Path, folder: str) -> None:
+    """Serve the database and print every figure."""
+    began = time.perf_counter()
+    with serving(path) as (server, base):
         ask(base, "/")
         print(f"server: start to first answered request {time.perf_counter() - began:.2f} s")
         time.sleep(1)
@@ -177,14 +182,29 @@ def measure(path: Path, folder: str) -> None:
             again = statistics.median(ask(base, call)[0] for _ in range(3))
             print(f"{call:<52}{1000 * first:>6.0f} ms{1000 * again:>6.0f} ms{size / 1024:>9.0f}")
         print(f"server: {memory(server.pid):.0f} MB after all calls")
-        if shutil.which("chromium") is None:
-            print("chromium: not installed, so first plot and click are not measured")
-        else:
-            browse(base)
-            print(f"server: {memory(server.pid):.0f} MB after the browser")
-    finally:
-        server.terminate()
-        server.wait(10)
+        if not has_browser():
+            return
+        first, opened = browse(base)
+        print(f"chromium: first plot {first:.2f} s, click to details {opened:.0f} ms (medians of three)")
+        print(f"server: {memory(server.pid):.0f} MB after the browser")
+    with serving(path) as (_, base):
+        print(f"chromium: first plot of a server that has just started {browse(base, 1)[0]:.2f} s")
+    copy = Path(folder) / "live.db"
+    shutil.copyfile(path, copy)
+    with serving(copy) as (server, base):
+        print("chromium: a trial that ends is seen after " + live(base, copy))
+        print(f"server: {memory(server.pid):.0f} MB after that")
+
+
+def has_browser() -> bool:
+    """Whether Chromium can be driven here; says what is missing."""
+    if shutil.which("chromium") is None:
+        print("chromium: not installed, so nothing is measured in a browser")
+        return False
+    if find_spec("playwright") is None:
+        print("playwright: not installed, so nothing is measured in a browser")
+        return False
+    return True
 
 
 def ask(base: str, call: str) -> tuple[float, int]:
@@ -206,15 +226,12 @@ def memory(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def browse(base: str) -> None:
-    """First plot and click in a headless Chromium: medians of three fresh browsers."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        print("playwright: not installed, so first plot and click are not measured")
-        return
+def browse(base: str, times: int = 3) -> tuple[float, float]:
+    """First plot in seconds, and click to details in milliseconds: medians of so many fresh browsers."""
+    from playwright.sync_api import sync_playwright
+
     plots, clicks = [], []
-    for _ in range(3):
+    for _ in range(times):
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
             page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -224,8 +241,46 @@ def browse(base: str) -> None:
             page.wait_for_timeout(500)
             clicks.append(click(page))
             browser.close()
-    first, opened = statistics.median(plots) / 1000, statistics.median(clicks)
-    print(f"chromium: first plot {first:.2f} s, click to details {opened:.0f} ms")
+    return statistics.median(plots) / 1000, statistics.median(clicks)
+
+
+def live(base: str, path: Path) -> str:
+    """Seconds from the commit of a trial to its being on the page, five times on the front and five over time."""
+    from playwright.sync_api import sync_playwright
+
+    shown = {
+        "front": "document.querySelector('.pointchart').dataset.points",
+        "time": "document.querySelector('#progress-table tbody td').innerText",
+    }
+    said = []
+    with sync_playwright() as driver, open_store(path) as store:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        for place, (view, look) in enumerate(shown.items()):
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.goto(base + {"front": "/", "time": "/time"}[view])
+            page.wait_for_selector(f"html[data-ready={view}]", state="attached", timeout=60_000)
+            page.wait_for_selector("#live[data-state=on]")
+            late = []
+            for number in range(5):
+                page.wait_for_timeout(1000 + 170 * number)  # at different moments between two looks of the server
+                before = page.evaluate(look)
+                end_one_more(store, 10**7 + 10 * place + number)
+                began = time.perf_counter()
+                page.wait_for_function(f"before => {look} !== before", arg=before, timeout=30_000)
+                late.append(time.perf_counter() - began)
+            said.append(f"{statistics.median(late):.2f} s, {max(late):.2f} s at most ({view})")
+            page.close()
+        browser.close()
+    return "; ".join(said)
+
+
+def end_one_more(store: Store, number: int) -> None:
+    """Add a complete trial to the first study: its fifth once more, with another number."""
+    with store.database.write() as connection:
+        known = select(trials).where(trials.c.study_id == 1, trials.c.number == 5)
+        row = dict(connection.execute(known).mappings().one())
+        row |= {"id": number, "number": number, "asked": None, "told": None, "finished_at": datetime.now(UTC)}
+        connection.execute(insert(trials), row)
 
 
 def click(page: Any) -> float:

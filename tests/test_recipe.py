@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import subprocess
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.errors import RecipeError
-from nas.recipe import RULES, Recipe
+from nas.recipe import LATER, RULES, Recipe
 
 PLAIN = Recipe()
 
@@ -38,6 +39,13 @@ recipes = st.builds(
     precision=st.sampled_from(["float32", "bf16", "fp16", "auto"]),
     channels_last=st.booleans(),
     eval_batch_size=st.integers(1, 10_000),
+    auxiliary=st.floats(0, 10),
+    mixup=st.floats(0, 100),
+    randaugment=st.integers(0, 10),
+    magnitude=st.floats(0, 1),
+    ema=st.floats(0, 0.9999),
+    resized_crop=st.floats(0, 1),
+    jitter=st.floats(0, 1),
 )
 
 
@@ -75,6 +83,20 @@ def test_every_field_has_a_rule() -> None:
         ("precision", "bfloat16", "one of: float32, bf16, fp16, auto"),
         ("channels_last", None, "true or false"),
         ("eval_batch_size", 0, "at least 1"),
+        ("auxiliary", -0.3, "a number at least 0"),
+        ("mixup", -0.1, "a number at least 0 and at most 100"),
+        ("mixup", 101, "at most 100"),
+        ("mixup", True, "a number"),
+        ("randaugment", 11, "a whole number at least 0 and at most 10"),
+        ("randaugment", 2.0, "a whole number"),
+        ("magnitude", 1.01, "at least 0 and at most 1"),
+        ("magnitude", math.nan, "at least 0 and at most 1"),
+        ("ema", 1.0, "at most 0.99999"),
+        ("ema", -1, "at least 0"),
+        ("resized_crop", 1.1, "at most 1"),
+        ("resized_crop", -0.5, "at least 0"),
+        ("jitter", 2, "at most 1"),
+        ("jitter", "0.4", "at least 0"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(name: str, value: Any, allowed: str) -> None:
@@ -113,6 +135,15 @@ def test_the_key_is_frozen() -> None:
         *(8, 64, "sgd", 0.1, "onecycle", 0.2, 0.9, True, 5e-4, False, 0.1, 1.0, 4, True, 8, "bf16", True, 512)
     )
     assert recipe.key == "22eac921ba62ee1d"
+
+
+def test_options_that_came_later_leave_the_key_of_a_recipe_without_them() -> None:
+    later = {name: value for name, value in PLAIN.to_json().items() if name in LATER}
+    assert later == LATER
+    assert len(later) == 7
+    first = {name: value for name, value in PLAIN.to_json().items() if name not in LATER}
+    text = json.dumps(first, sort_keys=True, separators=(",", ":"))
+    assert PLAIN.key == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def test_every_field_changes_the_key() -> None:
@@ -206,8 +237,10 @@ def test_rates_stay_between_nothing_and_the_peak(recipe: Recipe, steps: int) -> 
 def test_there_is_a_recipe_for_any_data(images: int, size: int) -> None:
     recipe = Recipe.for_data(images, size)
     assert 4 <= recipe.epochs <= 30
-    assert 32 <= recipe.batch_size <= 512
+    assert 32 <= recipe.batch_size <= 1024
     assert recipe.crop * 8 <= size
+    assert (recipe.resized_crop > 0) == (images >= 20_000 and size >= 64)
+    assert not (recipe.crop and recipe.resized_crop)
     assert recipe.flip == (size >= 32)
 
 
@@ -215,7 +248,32 @@ def test_recipes_of_known_data() -> None:
     digits, mnist, cifar = (Recipe.for_data(*data) for data in ((1150, 8), (54_000, 28), (45_000, 32)))
     assert (digits.epochs, digits.batch_size, digits.lr, digits.crop, digits.flip) == (4, 32, 0.15, 0, False)
     assert (mnist.epochs, mnist.batch_size, mnist.crop, mnist.flip) == (4, 512, 0, False)
-    assert (cifar.epochs, cifar.batch_size, cifar.lr, cifar.crop, cifar.flip) == (10, 512, 0.4, 4, True)
+    assert (cifar.epochs, cifar.batch_size, cifar.lr, cifar.crop, cifar.flip) == (8, 512, 0.4, 4, True)
+
+
+def test_cifar_is_trained_by_one_cycle_in_at_most_eight_epochs() -> None:
+    for images in (40_000, 45_000, 47_500, 50_000):
+        recipe = Recipe.for_data(images, 32)
+        assert recipe.schedule == "onecycle"
+        assert recipe.epochs <= 8
+
+
+def test_many_photographs_get_the_recipe_of_imagenet() -> None:
+    recipe = Recipe.for_data(1_281_167, 224)
+    assert recipe == replace(Recipe.imagenet(), epochs=recipe.epochs)
+    assert (recipe.epochs, recipe.batch_size, recipe.lr, recipe.schedule) == (5, 256, 0.1, "cosine")
+    assert (recipe.label_smoothing, recipe.ema, recipe.resized_crop, recipe.jitter) == (0.1, 0.999, 0.35, 0.4)
+    assert (recipe.flip, recipe.crop, recipe.mixup, recipe.randaugment) == (True, 0, 0, 0)
+    few, small = Recipe.for_data(5_000, 224), Recipe.for_data(100_000, 63)
+    assert few.resized_crop == small.resized_crop == 0
+    assert few.schedule == small.schedule == "onecycle"
+
+
+def test_the_learning_rate_of_imagenet_follows_the_batch() -> None:
+    half, whole = Recipe.imagenet(size=112), Recipe.imagenet(size=224)
+    assert half.batch_size == 4 * whole.batch_size
+    assert half.lr == pytest.approx(4 * whole.lr)
+    assert Recipe.imagenet(epochs=3, size=1).epochs == 3
 
 
 @pytest.mark.parametrize(("images", "size"), [(0, 8), (100, 0)])

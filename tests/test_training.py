@@ -17,9 +17,10 @@ from nas import placement
 from nas.augmentation import Moves, cut_out, shift
 from nas.data import Dataset, Split
 from nas.errors import RecipeError, TrainingError
+from nas.optimizers import make_optimizer
 from nas.placement import Placed, place
 from nas.recipe import Recipe
-from nas.training import batch_of, make_optimizer, measure, narrow_type, train
+from nas.training import batch_of, measure, narrow_type, train
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(epochs=3, batch_size=16, lr=0.1, precision="float32")

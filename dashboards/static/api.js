@@ -1,5 +1,7 @@
 // The server's JSON. Columns come as base64 of little-endian numbers.
 
+import { segment } from "./state.js";
+
 const TYPES = {
   f4: Float32Array,
   f8: Float64Array,
@@ -61,13 +63,18 @@ export async function get(url, signal) {
 export function column(packed) {
   if (!packed) return new Float64Array(0);
   if (Array.isArray(packed)) return Float64Array.from(packed, (value) => value ?? NaN);
-  const text = atob(packed.bdata);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return new TYPES[packed.dtype.replace(/^[<|]/, "")](bytes.buffer);
+  return new TYPES[packed.dtype.replace(/^[<|]/, "")](bytesOf(packed.bdata).buffer);
+}
+
+function bytesOf(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const plain = atob(text);
+  const bytes = new Uint8Array(plain.length);
+  for (let i = 0; i < plain.length; i++) bytes[i] = plain.charCodeAt(i);
+  return bytes;
 }
 
 /** The address of one trial in the API, with what follows it. */
 export function trialAddress(study, number, rest = "") {
-  return `/api/trials/${encodeURIComponent(study)}/${number}${rest}`;
+  return `/api/trials/${segment(study)}/${number}${rest}`;
 }

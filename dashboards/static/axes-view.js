@@ -4,14 +4,16 @@ import { address, column, get } from "./api.js";
 import { choice, keepingFocus, segmented } from "./controls.js";
 import { dataTable } from "./data-table.js";
 import { el, put } from "./dom.js";
-import { drawDistributions } from "./distributions.js";
+import { distributionStyle, drawDistributions } from "./distributions.js";
 import { exportMenu } from "./export-menu.js";
 import { isAccuracy, quantity, title, whole } from "./format.js";
 import { importanceBars } from "./importance-bars.js";
 import { LineChart } from "./line-chart.js";
 import { style, token } from "./palette.js";
 import { colourKey, parallel } from "./parallel.js";
-import { plain } from "./plot.js";
+import { chartPart, savePicture } from "./picture.js";
+import { plain, plotly } from "./plot.js";
+import { valueChoice } from "./quantity-choices.js";
 import { change, current, filterOf } from "./state.js";
 
 const FEW = 10; // axes that a screen shows without scrolling
@@ -53,6 +55,7 @@ export function create(host, app) {
   let url = "";
   const resized = new ResizeObserver(() => data && lines.clientWidth !== drawnWidth && drawLines());
   let drawnWidth = 0;
+  let linesPart = null;
   resized.observe(lines);
 
   function drawLines() {
@@ -62,10 +65,11 @@ export function create(host, app) {
     const choose = (name) =>
       change({ axis: chosen.includes(name) ? chosen.filter((other) => other !== name) : [...chosen, name] });
     keepingFocus(lines, () => {
-      const { drawn } = parallel(lines, { axes: data.ordered, y: data.y, yName: data.yName, chosen, choose });
+      const { drawn, picture } = parallel(lines, { axes: data.ordered, y: data.y, yName: data.yName, more: data.maximise, chosen, choose });
+      linesPart = picture;
       put(
         key,
-        colourKey(data.y, data.yName),
+        colourKey(data.y, data.yName, data.maximise),
         drawn < data.total
           ? `. ${whole(drawn)} of ${whole(data.total)} trials drawn, the best among them`
           : `. ${whole(drawn)} trials`,
@@ -165,6 +169,7 @@ export function create(host, app) {
             el(
               "div",
               { class: "toolbar" },
+              valueChoice(app),
               segmented("Order of the axes", "order", [
                 ["space", "As in the space"],
                 ["importance", "By importance"],
@@ -181,8 +186,15 @@ export function create(host, app) {
               ]),
               exportMenu({
                 picture: async (format) => {
-                  await slices.save(format, "slice");
-                  await edf.save(format, "edf");
+                  const lines = data?.total && linesPart ? linesPart() : null;
+                  const axis = current().query.get("slice") ?? data?.byImportance?.[0]?.name;
+                  const parts = [
+                    lines,
+                    await chartPart(slices.graph, `${title(y)} against ${axis}`),
+                    await chartPart(edf.graph, "Error distribution (EDF)"),
+                  ];
+                  const names = (data?.edf ?? []).map(({ name }, i) => ({ name, colour: distributionStyle(name, i, app).colour }));
+                  await savePicture(parts, format, "axes", names);
                 },
                 twin: next,
               }),
@@ -193,7 +205,9 @@ export function create(host, app) {
       if (next !== url || live) {
         request?.abort();
         request = new AbortController();
-        data = unpack(await get(next, request.signal), y);
+        const coming = get(next, request.signal);
+        plotly().catch(() => {}); // after the request, which the server answers while the browser reads it
+        data = unpack(await coming, y);
         url = next;
         heading();
       }
@@ -218,11 +232,12 @@ export function create(host, app) {
       everyChoice();
       importanceBars(bars, data, selected);
       await slice(selected);
-      await drawDistributions(edf, edfLegend, edfTable, data.edf, app);
+      await drawDistributions(edf, edfLegend, edfTable, data.edf, app, data.yName);
       const top = data.byImportance.slice(0, 3).map(({ name }) => name);
       put(
         text,
         `${whole(data.total)} trials over ${data.axes.length} axes. `,
+        mixedData(app),
         top.length > 1 ? `Those that matter most: ${top.join(", ")}.` : null,
       );
       app.ready("axes");
@@ -234,6 +249,11 @@ export function create(host, app) {
       edf.close();
     },
   };
+}
+
+function mixedData(app) {
+  const names = new Set(app.shown().map((study) => study.dataset));
+  return names.size > 1 ? `They are of ${names.size} data sets, whose values do not compare: choose one. ` : null;
 }
 
 function unpack(answer, yName) {

@@ -36,9 +36,10 @@ export function segmented(label, name, options, also = {}) {
  * @param {string} name
  * @param {[string, string][]} options
  * @param {Record<string, null>} [also]
+ * @param {string} [usual] the option that is not written
  */
-export function choice(label, name, options, also = {}) {
-  const value = current().query.get(name) ?? options[0]?.[0];
+export function choice(label, name, options, also = {}, usual = options[0]?.[0]) {
+  const value = current().query.get(name) ?? usual;
   return el(
     "label",
     { class: "choice" },
@@ -48,7 +49,7 @@ export function choice(label, name, options, also = {}) {
       {
         id: `choose-${name}`,
         onchange: (event) =>
-          change({ ...also, [name]: event.target.value === options[0][0] ? null : event.target.value }),
+          change({ ...also, [name]: event.target.value === usual ? null : event.target.value }),
       },
       options.map(([option, text]) => el("option", { value: option, selected: option === value }, text)),
     ),

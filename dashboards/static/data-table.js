@@ -10,7 +10,7 @@ import { el } from "./dom.js";
  * @param {string} caption
  * @param {Column[]} columns
  * @param {any[]} rows
- * @param {{open?: (row: any) => void, most?: number, id?: string, current?: (row: any) => boolean}} [how]
+ * @param {{open?: (row: any, how: {follow: boolean}) => void, most?: number, id?: string, current?: (row: any) => boolean}} [how]
  */
 export function dataTable(caption, columns, rows, { open, most = 200, id, current } = {}) {
   const seen = rows.slice(0, most);
@@ -20,7 +20,7 @@ export function dataTable(caption, columns, rows, { open, most = 200, id, curren
       return el(
         "th",
         { scope: "row", class: "left" },
-        el("button", { type: "button", class: "link", onclick: () => open(row) }, content),
+        el("button", { type: "button", class: "link", onclick: (event) => open(row, { follow: !event.detail }) }, content),
       );
     return el(
       first ? "th" : "td",

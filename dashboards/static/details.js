@@ -4,8 +4,9 @@ import { address, get, trialAddress } from "./api.js";
 import { keepingFocus } from "./controls.js";
 import { el, put } from "./dom.js";
 import { count, percent, whole } from "./format.js";
-import { change, trialHref } from "./state.js";
+import { change, current, trialHref } from "./state.js";
 import {
+  accuracyNote,
   accuracyOf,
   axesList,
   basketButton,
@@ -25,6 +26,20 @@ let request = null;
 let last = null; // the focus before the panel opened
 let document_ = null;
 
+let follow = false; // whether the focus goes to the panel that opens next
+
+/**
+ * Write to the address what is to be shown.
+ * @param {string} key
+ * @param {{follow?: boolean}} [how] follow: the focus goes there, for those who came by keyboard; Escape brings it back
+ */
+export function openDetails(key, how = {}) {
+  follow = how.follow ?? false;
+  const host = document.getElementById("details");
+  if (follow && key === current().query.get("open")) ((follow = false), (last = document.activeElement), host.focus());
+  else change({ open: key });
+}
+
 /**
  * Show what `key` names: "STUDY:NUMBER", or "network:NAME" for a hand-designed one; null closes.
  * @param {HTMLElement} host
@@ -34,13 +49,15 @@ let document_ = null;
 export async function showDetails(host, key, app) {
   if (!key) return closeDetails(host);
   if (key === shown && document_) return fill(host, key); // the basket may have changed
-  if (!shown) last = document.activeElement;
+  if (!shown || follow) last = document.activeElement;
   shown = key;
   document_ = null;
   request?.abort();
   request = new AbortController();
   host.hidden = false;
   document.getElementById("page").classList.add("withdetails");
+  if (follow) host.focus({ preventScroll: true });
+  follow = false;
   Object.assign(host.dataset, { trial: key, state: "loading" });
   const colon = key.lastIndexOf(":");
   const [study, number] = colon > 0 ? [key.slice(0, colon), key.slice(colon + 1)] : [key, "?"];
@@ -144,7 +161,7 @@ function trialDetails(key, trial) {
       el("a", { class: "button", href: trialHref(study, trial.number) }, "Full page"),
     ),
     trial.reason ? el("p", { class: "reason" }, trial.reason) : null,
-    el("p", { class: "big" }, accuracy === null ? "–" : percent(accuracy), el("small", {}, "accuracy")),
+    el("p", { class: "big" }, accuracy === null ? "–" : percent(accuracy), el("small", {}, accuracyNote(trial))),
     pairs([...cost(trial), ...measured(trial).slice(0, 4)]),
     trial.summary ? el("p", { class: "summary" }, trial.summary) : null,
     section(

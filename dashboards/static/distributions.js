@@ -2,8 +2,13 @@
 
 import { dataTable } from "./data-table.js";
 import { el, put } from "./dom.js";
-import { quantity } from "./format.js";
+import { isAccuracy, quantity, title } from "./format.js";
 import { style } from "./palette.js";
+
+/** The look of the i-th line: that of the study, where it is one. */
+export function distributionStyle(name, i, app) {
+  return app.studies.some((study) => study.name === name) ? app.styleOf(name) : style(i);
+}
 
 /**
  * @param {import("./line-chart.js").LineChart} edf
@@ -11,9 +16,11 @@ import { style } from "./palette.js";
  * @param {HTMLElement} edfTable
  * @param {{name: string, error: Float32Array, share: Float32Array}[]} lines
  * @param {import("./main.js").App} app
+ * @param {string} yName of an accuracy the error is shown, of another quantity the quantity itself
  */
-export async function drawDistributions(edf, edfLegend, edfTable, lines, app) {
-  const look = (name, i) => (app.studies.some((study) => study.name === name) ? app.styleOf(name) : style(i));
+export async function drawDistributions(edf, edfLegend, edfTable, lines, app, yName) {
+  const look = (name, i) => distributionStyle(name, i, app);
+  const share = isAccuracy(yName);
   await edf.draw(
     () =>
       lines.map((line, i) => ({
@@ -23,7 +30,7 @@ export async function drawDistributions(edf, edfLegend, edfTable, lines, app) {
         ...look(line.name, i),
         steps: true,
       })),
-    { x: { title: "error (%)", percent: true }, y: { title: "share of trials", percent: true } },
+    { x: { title: share ? "error (%)" : title(yName), percent: share }, y: { title: "share of trials", percent: true } },
   );
   put(
     edfLegend,
@@ -40,16 +47,16 @@ export async function drawDistributions(edf, edfLegend, edfTable, lines, app) {
       ),
     ),
   );
-  const at = (line, share) => line.error[line.share.findIndex((value) => value >= share - 1e-6)];
+  const at = (line, part) => line.error[line.share.findIndex((value) => value >= part - 1e-6)];
   put(
     edfTable,
     dataTable(
-      "Error that the best share of trials stays under",
+      `${share ? "Error" : title(yName)} that a share of the trials stays under`,
       [
         { name: "of", text: (line) => line.name },
-        ...[0.05, 0.25, 0.5, 0.75].map((share) => ({
-          name: `best ${100 * share} %`,
-          text: (line) => quantity("accuracy", at(line, share)),
+        ...[0.05, 0.25, 0.5, 0.75].map((part) => ({
+          name: `${100 * part} % of them`,
+          text: (line) => quantity(yName, at(line, part)),
         })),
       ],
       lines,

@@ -1,26 +1,30 @@
 // The front: all trials, what no other dominates as steps, baselines by name.
 
 import { address, get } from "./api.js";
-import { choice, facts, keepingFocus, segmented } from "./controls.js";
+import { facts, keepingFocus, segmented } from "./controls.js";
 import { dataTable } from "./data-table.js";
 import { el, mark, put } from "./dom.js";
 import { exportMenu } from "./export-menu.js";
 import { count, quantity, title, whole } from "./format.js";
-import { BASELINE, isDark } from "./palette.js";
+import { BASELINE, isDark, PUBLISHED } from "./palette.js";
+import { plotly } from "./plot.js";
 import { PointChart } from "./point-chart.js";
-import { hasWebgl } from "./point-layer.js";
 import { pointsOf, summary, unpack } from "./points-data.js";
+import { merge } from "./points-merge.js";
+import { comparable, PUBLISHED_KIND, publishedModels, withPublished } from "./published-marks.js";
+import { costChoice, spanned, valueChoice } from "./quantity-choices.js";
+import { openDetails } from "./details.js";
 import { change, current, filterOf } from "./state.js";
 
-const COSTS = ["flops", "params", "activations", "memory"];
 const ZOOM = { xr: null, yr: null, open: null };
+const SPARE = 1.1; // how far points may grow by changes before all are asked for, and thinned, again
 
 /**
  * @param {HTMLElement} host
  * @param {import("./main.js").App} app
  */
 export function create(host, app) {
-  const gl = hasWebgl();
+  let gl = new URLSearchParams(location.search).get("webgl") !== "0"; // hoped for: finding out takes time
   const head = el("div", { class: "head" });
   const tiles = el("div", { class: "tilebox" });
   const frame = el("div", { class: "chartbox tall" });
@@ -32,10 +36,16 @@ export function create(host, app) {
   let data = null;
   let key = "";
   let request = null;
-  const open = (study, number) => change({ open: `${study}:${number}` });
-  const chart = new PointChart(frame, {
-    label: "Accuracy against cost. Arrow keys move along the front, Enter opens a trial, plus and minus zoom.",
-    open: (i) => open(data.studies[data.columns.study[i]], data.columns.number[i]),
+  const open = (study, number, how) => openDetails(`${study}:${number}`, how);
+  let drawn = null; // the data, and on ImageNet the published marks beside it
+  let chart = null;
+  const make = () => new PointChart(frame, {
+    label: "Value against cost. Arrow keys move along the front, Enter opens a trial and goes to its details, Escape " +
+      "comes back, plus and minus zoom.",
+    open: (i, how) =>
+      drawn.columns.kind[i] === PUBLISHED_KIND
+        ? openDetails(`network:${drawn.names[i]}`, how)
+        : open(drawn.studies[drawn.columns.study[i]], drawn.columns.number[i], how),
     ranged: (ranges) => {
       const pack = (range) => (range ? range.map((v) => Number(v.toPrecision(6))).join(",") : null);
       change({ xr: pack(ranges?.x), yr: pack(ranges?.y) }, { replace: true, quiet: true });
@@ -52,34 +62,25 @@ export function create(host, app) {
       focus: query.get("range") === "best",
     };
   };
+  const marked = () => comparable(app.shown(), spanned()) && current().query.get("published") !== "0";
   const twin = () => {
     const { query } = current();
     const limit = how().bubbles ? 700 : gl ? null : 4000;
-    return address("/api/points", filterOf(query), {
-      x: query.get("x") ?? "flops",
-      y: query.get("y") ?? "accuracy",
-      limit,
-    });
+    return address("/api/points", filterOf(query), { ...spanned(), limit });
   };
 
   function toolbar() {
-    const metrics = [...new Set(app.shown().flatMap((study) => study.metrics ?? []))].filter(
-      (m) => !/accuracy|loss|epoch/.test(m),
-    );
+    const { x, y } = spanned();
     const zoomed = current().query.has("xr");
     keepingFocus(head, () =>
       put(
         head,
-        el("h1", {}, "Accuracy against cost"),
+        el("h1", {}, `${title(y)[0].toUpperCase()}${title(y).slice(1)} against ${title(x)}`),
         el(
           "div",
           { class: "toolbar" },
-          choice(
-            "Cost",
-            "x",
-            [...COSTS, ...metrics].map((name) => [name, title(name)]),
-            ZOOM,
-          ),
+          costChoice(app, ZOOM),
+          valueChoice(app, ZOOM),
           segmented(
             "Scale of the cost",
             "scale",
@@ -102,6 +103,17 @@ export function create(host, app) {
             ],
             { xr: null, yr: null },
           ),
+          comparable(app.shown(), spanned())
+            ? segmented(
+                "Published networks",
+                "published",
+                [
+                  ["1", "With published"],
+                  ["0", "Without"],
+                ],
+                { xr: null, yr: null, open: null },
+              )
+            : null,
           zoomed ? el("button", { type: "button", id: "unzoom", onclick: () => chart.zoom(null) }, "Reset zoom") : null,
           exportMenu({ picture: (format) => chart.save(format, "front"), twin: twin() }),
         ),
@@ -129,7 +141,7 @@ export function create(host, app) {
                 count(one.hypervolume),
                 "hypervolume",
                 one.reference
-                  ? `reference ${one.reference.map((v, i) => quantity(i ? data.x : data.y, v)).join(", ")}`
+                  ? `down to ${one.reference.map((v, i) => quantity(i ? data.x : data.y, v)).join(" at ")}, the reference`
                   : null,
               ],
             ]
@@ -149,6 +161,9 @@ export function create(host, app) {
         : null,
       Object.keys(data.names).length ? el("li", {}, mark(BASELINE.path, "var(--ink)", 11, true), "baseline") : null,
       el("li", {}, el("span", { class: "step", "aria-hidden": "true" }), "front"),
+      drawn !== data
+        ? el("li", {}, mark(PUBLISHED.path, "var(--muted)", 11, true), "published, other recipes; not in the front")
+        : null,
       how().bubbles ? el("li", { class: "muted" }, "circle area = parameters") : null,
       data.reduced
         ? el(
@@ -174,7 +189,7 @@ export function create(host, app) {
         table,
         rows.length
           ? dataTable("The front, best first", columns, rows, {
-              open: (row) => open(row.study, row.number),
+              open: (row, how) => open(row.study, row.number, how),
               id: "front-table",
               current: (row) => `${row.study}:${row.number}` === opened,
             })
@@ -186,27 +201,44 @@ export function create(host, app) {
   return {
     async update(state, { live }) {
       toolbar();
-      const url = twin();
+      let url = twin();
       const names = app.shown().map(({ name }) => name);
-      const wanted = JSON.stringify([url, how(), state.query.get("xr"), state.query.get("yr"), isDark(), names]);
+      const wanted = JSON.stringify([url, how(), state.query.get("xr"), state.query.get("yr"), isDark(), names, marked()]);
       if (wanted === key && !live) return beside();
       if (live || !data || data.url !== url) {
         request?.abort();
         request = new AbortController();
         frame.setAttribute("aria-busy", "true");
-        data = { ...unpack(await get(url, request.signal)), url };
+        const after = live && data?.url === url && data.columns.x.length < SPARE * data.start ? data.cursor : null;
+        let coming = get(after ? `${url}&after=${after}` : url, request.signal);
+        plotly().catch(() => {}); // after the request, which the server answers while the browser reads it
+        chart ??= make();
+        if (gl && !chart.layer) {
+          gl = false;
+          coming.catch(() => {});
+          request.abort();
+          request = new AbortController();
+          coming = get((url = twin()), request.signal);
+        }
+        const answer = unpack(await coming);
+        data = answer.delta ? { ...merge(data, answer), url, start: data.start } : asked(answer, url);
       }
+      drawn = marked() ? withPublished(data, await publishedModels(spanned().x, request?.signal)) : data;
       key = wanted;
       beside(); // the figures need not wait for Plotly
-      await chart.draw(pointsOf(data, { ...how(), styleOf: app.styleOf }), ranges(state.query));
+      await chart.draw(pointsOf(drawn, { ...how(), styleOf: app.styleOf }), ranges(state.query));
       frame.removeAttribute("aria-busy");
       app.ready("front");
     },
     close() {
       request?.abort();
-      chart.close();
+      chart?.close();
     },
   };
+}
+
+function asked(answer, url) {
+  return { ...answer, url, start: Math.max(1000, answer.columns.x.length) };
 }
 
 function ranges(query) {

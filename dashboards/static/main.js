@@ -7,7 +7,6 @@ import { el, put } from "./dom.js";
 import { renderFilters } from "./filters.js";
 import { watch } from "./live.js";
 import { isDark, style } from "./palette.js";
-import { plotly } from "./plot.js";
 import { renderSidebar } from "./sidebar.js";
 import { current, go, href, onChange, VIEWS } from "./state.js";
 import { onTheme, start as startTheme } from "./theme.js";
@@ -209,7 +208,6 @@ function follow(changed, first) {
   if (Object.keys(changed).some((name) => shown.has(name) || !known.has(name) || current().view === "trial")) refresh();
 }
 
-if (current().view !== "table") plotly().catch(() => {}); // the largest file, so first; who awaits it says what failed
 startTheme(find("theme"));
 onTheme(() => render());
 onChange(() => (chooseDataset(), render()));

@@ -15,6 +15,9 @@ export const SYMBOLS = [
 /** The symbol of every baseline, whatever its study: hollow, in the colour of the text. */
 export const BASELINE = { name: "diamond", path: SYMBOLS[3].path, shape: 3 };
 
+/** The symbol of what was published and not measured here. */
+export const PUBLISHED = { name: "x-thin", path: "M-.8,-.8L.8,.8M.8,-.8L-.8,.8" };
+
 export const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
 
 /** Whether the page is dark now, by the person's choice or the system's. */

@@ -59,7 +59,7 @@ export function onKeys(chart) {
       else target = along ? nextStop(chart, side[0]) : towards(chart, side);
     } else if (key === "Home") target = stops[0];
     else if (key === "End") target = stops[stops.length - 1];
-    else if (key === "Enter" && chart.at >= 0) chart.app.open(chart.at);
+    else if (key === "Enter" && chart.at >= 0) chart.app.open(chart.at, { follow: true });
     else if (key === "Escape" && chart.at >= 0) chart.hover(-1);
     else if (key === "+" || key === "=") zoomBy(chart, 0.6);
     else if (key === "-") zoomBy(chart, 1 / 0.6);

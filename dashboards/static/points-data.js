@@ -1,7 +1,8 @@
 // /api/points as what PointChart draws.
 
 import { column } from "./api.js";
-import { BASELINE, rgb, token } from "./palette.js";
+import { BASELINE, PUBLISHED, rgb, token } from "./palette.js";
+import { PUBLISHED_KIND } from "./published-marks.js";
 import { axisTitle, count, isAccuracy, quantity, title } from "./format.js";
 
 /**
@@ -33,7 +34,7 @@ export function pointsOf(data, { log, bubbles, focus, styleOf }) {
   const rest = n - data.fronts.reduce((sum, { rows }) => sum + rows.length, 0);
   const small = rest < 400 ? 7 : rest < 3000 ? 6 : rest < 20000 ? 4.5 : 3.5;
   for (let i = 0; i < n; i++) {
-    bold[i] = front[i] || kind[i] === BASELINE_KIND ? 1 : 0;
+    bold[i] = front[i] || kind[i] >= BASELINE_KIND ? 1 : 0;
     size[i] = bubbles ? Math.max(5, 58 * Math.sqrt(params[i] / largest)) : bold[i] ? 10 : small;
     if (!bold[i] && x[i] > (log ? 0 : -Infinity) && y[i] === y[i]) order.push(i);
   }
@@ -45,7 +46,9 @@ export function pointsOf(data, { log, bubbles, focus, styleOf }) {
     stops.filter((i) => kind[i] === BASELINE_KIND),
     y,
     data.names,
-  ).map((i) => ({ x: x[i], y: y[i], text: data.names[i] ?? "", front: front[i] === 1 }));
+  )
+    .concat(stops.filter((i) => kind[i] === PUBLISHED_KIND).sort((a, b) => y[b] - y[a])) // where there is room
+    .map((i) => ({ x: x[i], y: y[i], text: data.names[i] ?? "", front: front[i] === 1 }));
   const xAxis = { title: axisTitle(data.x), log, percent: isAccuracy(data.x) };
   const yAxis = { title: axisTitle(data.y), log: false, percent: isAccuracy(data.y) };
   return {
@@ -66,7 +69,9 @@ export function pointsOf(data, { log, bubbles, focus, styleOf }) {
     key: (i) => study[i] * 2 ** 32 + number[i],
     describe: (i) =>
       [
-        `${data.names[i] ?? `#${number[i]}`} · ${data.studies[study[i]]}`,
+        kind[i] === PUBLISHED_KIND
+          ? `${data.names[i]} · published, other recipe`
+          : `${data.names[i] ?? `#${number[i]}`} · ${data.studies[study[i]]}`,
         `${title(data.y)} ${quantity(data.y, y[i])}`,
         `${title(data.x)} ${quantity(data.x, x[i])}`,
         ...(data.x === "params" ? [] : [`parameters ${count(params[i])}`]),
@@ -109,7 +114,7 @@ function boldTraces(data, stops, styles, size, bubbles) {
   const found = [];
   const ordered = bubbles ? [...stops].sort((a, b) => size[b] - size[a]) : stops;
   for (const [index, style] of styles.entries()) {
-    const rows = ordered.filter((i) => study[i] === index && kind[i] !== BASELINE_KIND);
+    const rows = ordered.filter((i) => study[i] === index && kind[i] < BASELINE_KIND);
     if (!rows.length) continue;
     found.push(
       trace(rows, {
@@ -129,6 +134,17 @@ function boldTraces(data, stops, styles, size, bubbles) {
         size: bubbles ? baselines.map((i) => size[i]) : 10,
         color: bubbles ? "rgba(128,128,128,0.25)" : token("surface"),
         line: { width: bubbles ? 1.5 : baselines.map((i) => (front[i] ? 2.4 : 1.5)), color: token("ink") },
+      }),
+    );
+  }
+  const published = ordered.filter((i) => kind[i] === PUBLISHED_KIND);
+  if (published.length) {
+    found.push(
+      trace(published, {
+        symbol: bubbles ? "circle" : PUBLISHED.name,
+        size: bubbles ? published.map((i) => size[i]) : 8,
+        color: "rgba(0,0,0,0)",
+        line: { width: 1.4, color: token("muted") },
       }),
     );
   }
@@ -173,12 +189,13 @@ export function home(x, y, log, rows) {
 export function summary(data) {
   const parts = data.fronts
     .filter(({ rows }) => rows.length)
-    .map(({ dataset, rows }) => {
+    .map(({ dataset, rows, recipes }) => {
       const best = rows[rows.length - 1];
       const first = rows[0];
       const at = (row) => `${quantity(data.y, row.y)} at ${quantity(data.x, row.x)}`;
       const reached = rows.length > 1 ? `from ${at(first)} to ${at(best)}` : at(best);
-      return `${dataset}: a front of ${rows.length}, ${reached} ${title(data.x)}`;
+      const mixed = recipes > 1 ? `, of studies with ${recipes} different recipes` : "";
+      return `${dataset}: a front of ${rows.length}, ${reached} ${title(data.x)}${mixed}`;
     });
   return parts.length ? `${parts.join("; ")}.` : "No complete trial passes the filter yet.";
 }

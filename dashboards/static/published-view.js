@@ -9,7 +9,8 @@ import { axisTitle, count, percent } from "./format.js";
 import { rgb, style, SYMBOLS, token } from "./palette.js";
 import { PointChart } from "./point-chart.js";
 import { home } from "./points-data.js";
-import { change, current } from "./state.js";
+import { openDetails } from "./details.js";
+import { current } from "./state.js";
 
 const START = "nas search --space resnet --dataset digits --budget 20";
 
@@ -28,10 +29,10 @@ export function create(host, app) {
   put(host, head, note, tiles, el("section", { class: "card", "aria-label": "Chart" }, frame, legend, text), table);
   let data = null;
   let url = "";
-  const open = (model) => change({ open: `network:${model.name}` });
+  const open = (model, how) => openDetails(`network:${model.name}`, how);
   const chart = new PointChart(frame, {
     label: "Published ImageNet networks: top-1 accuracy against cost. Arrow keys move, Enter opens.",
-    open: (i) => open(data.models[i]),
+    open: (i, how) => open(data.models[i], how),
     ranged: () => {},
     say: app.say,
   });

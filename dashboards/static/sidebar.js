@@ -80,6 +80,11 @@ export function renderSidebar(host, app, view) {
   if (focus) document.getElementById(focus)?.focus();
 }
 
+// What stops children early, where something does.
+function by({ scheduler }, between) {
+  return scheduler && scheduler !== "none" ? `${between}${scheduler}` : "";
+}
+
 function datasetChoice(datasets, chosen) {
   const all = chosen.length === datasets.length;
   const value = all ? "*" : chosen.length === 1 ? chosen[0] : "";
@@ -129,7 +134,7 @@ function row(study, app, shown, query, listed) {
     { class: on ? "on" : null },
     el(
       "label",
-      { title: `${study.name}: ${study.space}, ${study.controller}, ${study.dataset}` },
+      { title: `${study.name}: ${study.space}, ${study.controller}, ${study.dataset}${by(study, ", ")}` },
       el("input", { type: "checkbox", checked: on, id, onchange: toggle }),
       mark(look.symbol.path, on ? look.colour : "var(--line)"),
       el("span", { class: "name" }, study.name),
@@ -137,7 +142,7 @@ function row(study, app, shown, query, listed) {
       el(
         "span",
         { class: "facts" },
-        el("span", { class: "what" }, `${whole(study.trials)} · ${study.space} · ${study.controller}`),
+        el("span", { class: "what" }, `${whole(study.trials)} · ${study.space} · ${study.controller}${by(study, " · ")}`),
         busy
           ? el("span", { class: "busy" }, `${whole(busy)} running`)
           : study.state === "open"

@@ -24,7 +24,7 @@ const listeners = new Set();
 export function current() {
   const parts = location.pathname.split("/").filter(Boolean).map(decoded);
   const query = new URLSearchParams(location.search);
-  if (parts[0] === "trial") return { view: "trial", study: parts[1] ?? "", number: Number(parts[2]), query };
+  if (parts[0] === "trial") return { view: "trial", study: (parts[1] ?? "").replace(/^~(~*\.\.?)$/, "$1"), number: Number(parts[2]), query };
   return { view: VIEWS.includes(parts[0]) ? parts[0] : "front", study: "", number: NaN, query };
 }
 
@@ -51,7 +51,12 @@ export function href(view, changes = {}) {
 
 /** The address of a trial's page. */
 export function trialHref(study, number) {
-  return href(`trial/${encodeURIComponent(study)}/${number}`);
+  return href(`trial/${segment(study)}/${number}`);
+}
+
+/** A study's name as one part of a path; a browser would resolve "." and "..", however they are encoded. */
+export function segment(study) {
+  return encodeURIComponent(/^~*\.\.?$/.test(study) ? `~${study}` : study);
 }
 
 /**

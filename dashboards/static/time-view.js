@@ -7,7 +7,11 @@ import { el, mark, put } from "./dom.js";
 import { exportMenu } from "./export-menu.js";
 import { count, duration, number, percent, quantity, title, whole } from "./format.js";
 import { LineChart } from "./line-chart.js";
+import { chartPart, savePicture } from "./picture.js";
+import { plotly } from "./plot.js";
+import { costChoice, spanned, valueChoice } from "./quantity-choices.js";
 import { filterOf, trialHref } from "./state.js";
+import { last, references, sentence } from "./time-words.js";
 
 /**
  * @param {HTMLElement} host
@@ -18,6 +22,7 @@ export function create(host, app) {
   const boxes = { hypervolume: el("div", { class: "chartbox" }), best: el("div", { class: "chartbox" }) };
   const legend = el("ul", { class: "legend" });
   const text = el("p", { class: "chartsummary", "aria-live": "polite" });
+  const bound = el("p", { class: "muted key" });
   const running = el("div", { class: "tablebox" });
   const table = el("div", { class: "tablebox" });
   const curves = el("div", { class: "multiples" });
@@ -35,7 +40,7 @@ export function create(host, app) {
     el(
       "div",
       { class: "pair" },
-      el("section", { class: "card" }, el("h2", {}, "Hypervolume"), boxes.hypervolume),
+      el("section", { class: "card" }, el("h2", {}, "Hypervolume"), boxes.hypervolume, bound),
       el("section", { class: "card" }, el("h2", {}, "Best value"), boxes.best),
     ),
     legend,
@@ -141,6 +146,13 @@ export function create(host, app) {
           },
           { name: "trials", text: (row) => whole(last(row.columns.trial)) },
           { name: "budget left", text: (row) => budget(row) },
+          ...(data.studies.some((row) => row.scheduler !== "none")
+            ? [
+                { name: "scheduler", text: (row) => row.scheduler, left: true },
+                { name: "pruned", text: (row) => whole(row.pruned) },
+                { name: "epochs trained", text: (row) => epochs(row) },
+              ]
+            : []),
           { name: "after", text: (row) => duration(3600 * last(row.columns.hours)) },
           { name: "hypervolume", text: (row) => count(last(row.columns.hypervolume)) },
           { name: "best", text: (row) => quantity(row.objective, last(row.columns.best)) },
@@ -172,14 +184,23 @@ export function create(host, app) {
           el(
             "div",
             { class: "toolbar" },
+            costChoice(app),
+            valueChoice(app),
             segmented("Against", "by", [
               ["trial", "Trials"],
               ["hours", "Hours"],
             ]),
             exportMenu({
               picture: async (format) => {
-                await charts.hypervolume.save(format, "hypervolume");
-                await charts.best.save(format, "best");
+                const y = title(spanned().y);
+                const parts = [
+                  await chartPart(charts.hypervolume.graph, `Hypervolume of ${y} and ${title(spanned().x)}`),
+                  await chartPart(charts.best.graph, `Best ${y}`),
+                ];
+                for (const [name, chart] of small)
+                  parts.push(await chartPart(chart.graph, `The controller's ${title(name)}`));
+                const names = data.studies.map(({ name }) => ({ name, colour: app.styleOf(name).colour }));
+                await savePicture(parts, format, "time", names);
               },
               twin,
             }),
@@ -188,7 +209,9 @@ export function create(host, app) {
       );
       request?.abort();
       request = new AbortController();
-      const answer = await get(twin, request.signal);
+      const coming = get(twin, request.signal);
+      plotly().catch(() => {}); // after the request, which the server answers while the browser reads it
+      const answer = await coming;
       data = { studies: answer.studies.map(unpack) };
       const x = { title: by === "hours" ? "hours" : "trials", tickformat: by === "hours" ? ".3~g" : "~s" };
       const large = data.studies.some((study) => last(study.columns.hypervolume) >= 1000);
@@ -206,6 +229,7 @@ export function create(host, app) {
         data.studies.slice(0, 12).map(({ name }) => el("li", {}, line(app.styleOf(name)), name)),
         data.studies.length > 12 ? el("li", { class: "muted" }, `and ${data.studies.length - 12} more`) : null,
       );
+      put(bound, references(data.studies, spanned()));
       put(text, sentence(data.studies, answer.maximise?.y !== false));
       tables();
       controllerCurves();
@@ -231,6 +255,14 @@ function unpack(study) {
   return { ...study, columns, curves };
 }
 
+// What a scheduler saves: "120 of 300 (60 % saved)".
+function epochs({ epochs: found }) {
+  if (!found) return "–";
+  const { trained, without_scheduler: all } = found;
+  const saved = all > trained ? ` of ${whole(all)} (${Math.round(100 * (1 - trained / all))} % saved)` : "";
+  return `${whole(trained)}${saved}`;
+}
+
 function progress({ epoch, epochs }) {
   return [
     epochs ? el("progress", { max: epochs, value: epoch, "aria-label": `epoch ${epoch} of ${epochs}` }) : null,
@@ -241,19 +273,4 @@ function progress({ epoch, epochs }) {
 
 function line({ colour, dash }) {
   return el("span", { class: `line ${dash}`, style: { "--line-colour": colour }, "aria-hidden": "true" });
-}
-
-function sentence(studies, more) {
-  const found = studies.filter((study) => study.columns.best.length);
-  if (!found.length) return "No complete trial yet.";
-  const best = found.reduce((a, b) => (last(a.columns.best) >= last(b.columns.best) === more ? a : b));
-  const now = studies.reduce((sum, study) => sum + (study.running?.length ?? 0), 0);
-  const who = found.length === 1 ? best.name : `${found.length} studies; the best is ${best.name}`;
-  const value = quantity(best.objective, last(best.columns.best));
-  const trials = whole(last(best.columns.trial));
-  return `${who}: ${value} after ${trials} trials. ${now ? `${whole(now)} running now.` : "Nothing is running."}`;
-}
-
-function last(values) {
-  return values.length ? values[values.length - 1] : NaN;
 }

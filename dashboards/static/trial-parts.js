@@ -174,6 +174,13 @@ export function accuracyOf(trial) {
   return trial.accuracy ?? null;
 }
 
+/** What the accuracy of a trial is, for one that was stopped early or still runs. */
+export function accuracyNote({ state, epochs, accuracy }) {
+  if (accuracy === null || accuracy === undefined || !epochs) return "accuracy";
+  if (state === "pruned") return `accuracy when it was stopped, after epoch ${epochs}`;
+  return state === "running" ? `accuracy so far, after epoch ${epochs}` : "accuracy";
+}
+
 /** Times, worker, seed. */
 export function history(trial) {
   const { created, started, finished, seconds } = trial.times;

@@ -9,6 +9,7 @@ import { LineChart } from "./line-chart.js";
 import { style } from "./palette.js";
 import { href } from "./state.js";
 import {
+  accuracyNote,
   accuracyOf,
   axesList,
   basketButton,
@@ -87,7 +88,7 @@ export function create(host, app) {
               { class: "column" },
               card(
                 "Result",
-                el("p", { class: "big" }, percent(accuracyOf(trial)), el("small", {}, "accuracy")),
+                el("p", { class: "big" }, percent(accuracyOf(trial)), el("small", {}, accuracyNote(trial))),
                 pairs([...cost(trial), ...measured(trial)]),
               ),
               card("Axes", axesList(trial.axes)),

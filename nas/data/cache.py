@@ -76,6 +76,9 @@ class Cache:
     def __init__(self, root: Path) -> None:
         self._directory = root / "decoded"
 
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (self._directory / name).is_dir()
+
     def entry(self, name: str, write: Callable[[Writer], None]) -> Entry:
         """The entry of that address; `write` is called if there is none. Raises DataError."""
         path = self._directory / name

@@ -9,14 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.data.images import Shape
+from nas.data.streamed import StreamedImages
 from nas.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images (uint8 N,C,H,W, usually memory-mapped) and their labels (int64 N, counted from 0)."""
+    """Images (uint8 N,C,H,W, usually memory-mapped) and their labels (int64 N, counted from 0).
 
-    images: NDArray[np.uint8]
+    Images of a folder too large to be decoded once are `StreamedImages`: indexed alike, decoded when asked for.
+    """
+
+    images: NDArray[np.uint8] | StreamedImages
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:

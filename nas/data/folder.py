@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy as np
 
 from nas.data.images import FileImages
 from nas.data.parts import Part, Source
+from nas.data.paths import Paths
 from nas.errors import DataError
 
 FOLDER = "folder:"
@@ -80,10 +81,14 @@ def _part(folder: Path, classes: tuple[str, ...], complete: bool) -> Part:
         labels += [label] * len(found)
     if not files:
         raise DataError(f"{folder} has no images ({' '.join(EXTENSIONS)}) in class folders; fill or remove it")
-    listing = "\n".join(f"{file.path}\t{file.size}\t{file.changed}" for file in files)
-    identity = blake2b(listing.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-    images = FileImages(classes, np.array(labels, np.int64), [f"{folder}/{file.path}" for file in files])
-    return Part(f"folder {identity}", lambda: images)
+    identity = _digest(f"{file.path}\t{file.size}\t{file.changed}" for file in files)
+    listing = _digest(f"{file.path}\t{file.size}" for file in files)
+    images = FileImages(classes, np.array(labels, np.int64), Paths(str(folder), [file.path for file in files]))
+    return Part(f"folder {identity}", lambda: images, listing)
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return blake2b("\n".join(lines).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
 def _folders(folder: Path) -> list[str]:

@@ -98,7 +98,13 @@ class FileImages:
     files: Sequence[str]
 
     def shape(self, chosen: NDArray[np.int64], size: int | None) -> Shape:
-        """Grey if all of them are, else RGB; as high and wide as they are.
+        """Grey if all of them are, else RGB; as high and wide as `sampled_shape` says."""
+        channels, height, width = self.sampled_shape(size)
+        grey = channels == 1 and all(_head(self.files[i]).grey for i in chosen)
+        return (1 if grey else 3, height, width)
+
+    def sampled_shape(self, size: int | None) -> Shape:
+        """What the images become, from the headers of a sample: grey if all of it is, else RGB; their size.
 
         Up to 1,024 images spread over all files, not over the chosen ones, decide the size, so that it is the same
         for every fraction: the common size if they share one of at most 1,024 pixels, else a square of
@@ -107,7 +113,7 @@ class FileImages:
         last = len(self.files) - 1
         sample = sorted({round(i * last / (SAMPLE - 1)) for i in range(SAMPLE)})
         heads = [_head(self.files[i]) for i in sample]
-        grey = all(head.grey for head in heads) and all(_head(self.files[i]).grey for i in chosen)
+        grey = all(head.grey for head in heads)
         sizes = {(head.height, head.width) for head in heads}
         height, width = next(iter(sizes))
         if size:
@@ -121,18 +127,27 @@ class FileImages:
         return _threaded(lambda position: self._decoded(self.files[position], shape), chosen, shape)
 
     def _decoded(self, file: str, shape: Shape) -> tuple[NDArray[np.uint8], bytes]:
-        from PIL import Image
-
         data = _bytes(file)
-        try:
-            with Image.open(BytesIO(data)) as image:
-                if min(image.size) >= 4 * max(shape[1:]):
-                    image.draft(None, (2 * shape[2], 2 * shape[1]))  # a JPEG can be decoded at a lower scale, faster
-                return _pixels(_upright(image), shape), blake2b(data, digest_size=16).digest()
-        except MemoryError:
-            raise
-        except Exception as error:  # a broken file makes a decoder raise anything
-            raise _corrupt(file, error) from error
+        return _fitted(file, data, shape), blake2b(data, digest_size=16).digest()
+
+
+def decode_file(file: str, shape: Shape) -> NDArray[np.uint8]:
+    """The image in a file as C,H,W, the same as `FileImages.decode` gives. Raises DataError."""
+    return _fitted(file, _bytes(file), shape)
+
+
+def _fitted(file: str, data: bytes, shape: Shape) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(data)) as image:
+            if min(image.size) >= 4 * max(shape[1:]):
+                image.draft(None, (2 * shape[2], 2 * shape[1]))  # a JPEG can be decoded at a lower scale, faster
+            return _pixels(_upright(image), shape)
+    except MemoryError:
+        raise
+    except Exception as error:  # a broken file makes a decoder raise anything
+        raise _corrupt(file, error) from error
 
 
 class _Head(NamedTuple):

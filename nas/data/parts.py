@@ -10,10 +10,15 @@ from nas.data.images import Images
 
 @dataclass(frozen=True)
 class Part:
-    """One split as its publisher made it. `identity` changes when the content does, and is cheap to know."""
+    """One split as its publisher made it. `identity` changes when the content does, and is cheap to know.
+
+    `listing`, of a folder only: a digest of the files' names below it and of their sizes. Unlike `identity` it
+    is the same for a copy, whose files have other times.
+    """
 
     identity: str
     open: Callable[[], Images]
+    listing: str | None = None
 
 
 @dataclass(frozen=True)

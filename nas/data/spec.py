@@ -25,7 +25,9 @@ class DataSpec:
     current directory find it. `root`: where downloads and decoded arrays live; None: the environment's
     NAS_DATA, else ~/.cache/nas. `image_size`: pixels of a side; None: as the images are.
     `fraction`: share of the training images used, in (0, 1]. `validation`: share of those held out, in [0, 1);
-    0 leaves the validation split empty, for a final training. Raises DataError.
+    0 leaves the validation split empty, for a final training. `streamed`: whether a folder's images are decoded
+    anew whenever they are read, or once, into the root; None: as their decoded size says (`nas.data.capacity`).
+    Raises DataError.
     """
 
     name: str
@@ -34,6 +36,7 @@ class DataSpec:
     fraction: float = 1.0
     validation: float = 0.2
     seed: int = 0
+    streamed: bool | None = None
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -53,6 +56,10 @@ class DataSpec:
         object.__setattr__(self, "validation", float(self.validation))
         if not _whole(self.seed) or not 0 <= self.seed < SEEDS:
             raise DataError(f"seed of the data must be a whole number from 0 to {SEEDS - 1}, got {self.seed!r}")
+        if self.streamed is not None and not isinstance(self.streamed, bool):
+            raise DataError(f"streamed must be true, false, or null to decide by size, got {self.streamed!r}")
+        if self.streamed and not self.name.startswith(FOLDER):
+            raise DataError(f"only {FOLDER}PATH can be streamed, got {self.name!r}; leave streamed out")
 
     def directory(self) -> Path:
         """Where downloads and decoded arrays live on this machine."""

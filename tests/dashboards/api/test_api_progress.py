@@ -185,3 +185,37 @@ def test_a_space_that_cannot_be_loaded_has_the_axes_of_its_trials(open_site: Any
         == document["axes"][0]["counts"][0]
     )
     assert made.get(f"/api/trials/{quote(HOSTILE, safe='')}/0")["nearest"] is None
+
+
+def test_what_a_scheduler_saves_is_what_the_study_says(open_site: Any) -> None:
+    made = open_site()
+    study = made.store.create_study("stopped", spec(scheduler="asha", scheduler_options={"first": 1}))
+    children(made.store, study, 3, seed=1)
+    for _ in range(2):
+        trial = made.store.add_trial(study.id, new_trial(small_space().networks[next(iter(small_space().networks))]))
+        made.store.start(trial.id, "worker-1")
+        made.store.record_epoch(trial.id, 1, {"epoch": 1, "val_accuracy": 0.3})
+        made.store.end(trial.id, "pruned", reason="worse than two thirds after epoch 1")
+    (found,) = made.get("/api/progress")["studies"]
+    assert (found["scheduler"], found["pruned"]) == ("asha", 2)
+    trained, whole = Study(made.store, "stopped").epochs
+    assert found["epochs"] == {"trained": trained, "without_scheduler": whole}
+    assert trained < whole
+    assert found["budget_left"] == 20 - 5  # a pruned child was trained
+    assert made.get("/api/studies")["studies"][0]["scheduler"] == "asha"
+    assert made.get("/api/points")["total"] == 3  # a pruned child is on no front
+    page = made.get("/api/trials/stopped/4")
+    assert (page["state"], page["reason"]) == ("pruned", "worse than two thirds after epoch 1")
+    assert page["curve"]["metrics"]["val_accuracy"] == [0.3]
+    (row,) = made.get("/api/trials?state=pruned&limit=1")["rows"]
+    assert row["reason"] == "worse than two thirds after epoch 1"
+
+
+def test_a_loss_is_better_when_small(site: Site) -> None:
+    assert site.get("/api/axes?y=train_loss")["maximise"] is False
+    assert site.get("/api/axes")["maximise"] is True
+    points = site.get("/api/points?y=train_loss&study=first")
+    least = min(row["y"] for row in points["fronts"][0]["rows"])
+    assert least == pytest.approx(1 / 3)
+    for study in site.get("/api/progress?y=train_loss")["studies"]:
+        assert (np.diff(unpack(study["columns"]["best"])) <= 0).all()

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from dashboard_data import new_trial, small_space, spec, train
+from dashboard_data import children, new_trial, small_space, spec, train
 from dashboard_site import HOSTILE, Site
 
 from nas import pareto
@@ -255,3 +255,11 @@ def test_a_trial_beside_its_twin_differs_in_nothing_but_its_accuracy(site: Site)
 @pytest.mark.parametrize("query", ["", "trial=first:1", "trial=first:1&trial=first:1", "trial=first&trial=first:2"])
 def test_a_comparison_needs_two_different_trials(site: Site, query: str) -> None:
     assert "2 to 6" in (error := site.get(f"/api/compare?{query}", 400)["error"]) or "STUDY:NUMBER" in error
+
+
+@pytest.mark.parametrize(("name", "written"), [(".", "~."), ("..", "~.."), ("~..", "~~..")])
+def test_names_that_a_browser_would_resolve_are_written_another_way(open_site: Any, name: str, written: str) -> None:
+    made = open_site()
+    children(made.store, made.store.create_study(name, spec()), 1)
+    assert made.get(f"/api/trials/{written}/0")["study"] == name
+    assert made.client.get(f"/api/trials/{written}/0/drawing.svg").status_code == 200

@@ -22,6 +22,7 @@ STUDIES = (
     ("digits-resnet", "resnet", "digits", 40),
     ("digits-macro", "macro", "digits", 60),
     (HOSTILE, "resnet", "digits", 6),
+    ("thousand", "resnet", "folder:/data/imagenet", 5),
     ("flowers/vgg", "vgg", "flowers", 12),
 )
 
@@ -53,7 +54,8 @@ def write_database(path: Path) -> None:
 def add_study(store: Store, name: str, space: str, dataset: str, budget: int) -> StudyRecord:
     """A study that asked for children of a space on a dataset."""
     spec = StudySpec(
-        space=space, evaluator="training", image=IMAGE, classes=CLASSES, controller="random",
+        space=space, evaluator="training", image=IMAGE, classes=1000 if "imagenet" in dataset else CLASSES,
+        controller="random",
         objectives=("accuracy", "flops"), constraints=(), recipe=RECIPE.to_json(), seed=0, budget=budget,
         dataset={"name": dataset}, baselines=("resnet18", "mobilenet_v2"),
     )  # fmt: skip

@@ -83,7 +83,9 @@ def test_the_keyboard_alone_walks_opens_and_closes(visit: Visit) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.wait_for_selector("#details[data-state=ready]")
-    page.locator("#details .close").focus()
+    assert page.evaluate("document.activeElement.id") == "details"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('aside').id") == "details"
     page.keyboard.press("Escape")
     page.wait_for_selector("#details", state="hidden")
     assert visit.query("open") == []
@@ -94,6 +96,59 @@ def test_the_keyboard_alone_walks_opens_and_closes(visit: Visit) -> None:
     page.locator(".pointchart").focus()
     page.keyboard.press("0")
     page.wait_for_selector("#unzoom", state="detached")
+
+
+def test_a_click_leaves_the_focus_and_the_keyboard_takes_it_from_the_table(visit: Visit) -> None:
+    page = visit.open("/?study=digits-resnet", "front")
+    first = page.locator("#front-table tbody th button").first
+    first.click()
+    page.wait_for_selector("#details[data-state=ready]")
+    assert page.evaluate("document.activeElement.id") != "details"
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#details", state="hidden")
+    first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#details[data-state=ready]")
+    assert page.evaluate("document.activeElement.id") == "details"
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#details", state="hidden")
+
+
+def test_another_value_than_accuracy_can_be_chosen(visit: Visit) -> None:
+    page = visit.open("/?study=digits-resnet", "front")
+    page.locator("#choose-y").select_option("val_loss")
+    page.wait_for_selector("h1:text-is('Val loss against FLOPs')")
+    visit.ready("front")
+    assert visit.query("y") == ["val_loss"]
+    said = visit.json("/api/points?study=digits-resnet&y=val_loss")
+    assert said["maximise"] == {"x": False, "y": False}
+    assert page.locator("#front-table tbody tr").count() == len(said["fronts"][0]["rows"])
+    for view in ("time", "axes"):
+        page.locator(f"#tab-{view}").click()
+        visit.ready(view)
+        assert page.locator("#choose-y").input_value() == "val_loss"
+    page.locator("#choose-y").select_option("accuracy")
+    visit.ready("axes")
+    assert visit.query("y") == []
+
+
+def test_published_networks_are_marked_beside_imagenet_alone_and_in_no_front(visit: Visit) -> None:
+    page = visit.open("/?study=thousand", "front")
+    said = visit.json("/api/points?study=thousand")
+    models = visit.json("/api/published?weights=best")["models"]
+    chart = page.locator(".pointchart")
+    assert chart.get_attribute("data-points") == str(said["shown"] + len(models))
+    assert "published, other recipes; not in the front" in page.locator(".legend").inner_text()
+    rows = [row["name"] or f"#{row['number']}" for row in reversed(said["fronts"][0]["rows"])]
+    assert page.locator("#front-table tbody tr th").all_inner_texts() == rows
+    page.locator("#published-0").click()
+    page.wait_for_selector(f'.pointchart[data-points="{said["shown"]}"]')
+    visit.open("/?study=thousand&study=digits-resnet", "front")
+    assert page.locator("#published-0").count() == 0
+    both = visit.json("/api/points?study=thousand&study=digits-resnet")
+    assert chart.get_attribute("data-points") == str(both["shown"])
+    visit.open("/?study=thousand&x=memory", "front")  # nobody published that
+    assert chart.get_attribute("data-points") == str(said["shown"])
 
 
 def test_the_filter_is_in_the_address_and_everything_follows(visit: Visit) -> None:

@@ -72,5 +72,13 @@ def test_a_new_trial_appears_within_two_seconds(browser: Any, running: Path) -> 
         points = int(page.locator(".pointchart").get_attribute("data-points"))
         page.wait_for_selector(f'.pointchart:not([data-points="{points}"])', timeout=10000)
         assert int(page.locator(".pointchart").get_attribute("data-points")) > points
+        changes = [url for url in visit.requests if "/api/points" in url and "after=" in url]
+        assert changes  # only what is new was asked for
+        with open_store(str(running), create=False) as store:
+            page.wait_for_function(
+                "least => Number(document.querySelector('.pointchart').dataset.points) >= least",
+                arg=store.study("live").counts["complete"],
+                timeout=5000,
+            )
         visit.context.close()
         visit.check()

@@ -130,7 +130,7 @@ def test_a_phone_needs_no_sideways_scrolling(fresh: Visit) -> None:
     }  # fmt: skip
     for view, path in pages.items():
         page = fresh.open(path, view)
-        page.wait_for_timeout(200)
+        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, view
 
 
@@ -176,5 +176,36 @@ def test_choosing_a_study_leaves_the_published_networks(visit: Visit) -> None:
     page = visit.open("/?show=published", "published")
     page.locator("#dataset").select_option("digits")
     visit.ready("front")
-    assert page.locator("h1").inner_text() == "Accuracy against cost"
+    assert page.locator("h1").inner_text() == "Accuracy against FLOPs"
     assert visit.query("dataset") == ["digits"]
+
+
+@pytest.mark.parametrize(("view", "title"), [("axes", "Every trial through its choices"), ("time", "The controller")])
+def test_the_pictures_of_a_page_are_one_file(visit: Visit, view: str, title: str) -> None:
+    page = visit.open(f"/{view}?study={MACRO}", view)
+    files = {}
+    for item in ("Picture, SVG", "Picture, PNG"):
+        page.locator(".menu summary").click()
+        with page.expect_download() as download:
+            page.locator(".menu .panel").get_by_text(item, exact=True).click()
+        files[item] = Path(download.value.path()).read_bytes()
+    text = files["Picture, SVG"].decode()
+    assert files["Picture, PNG"].startswith(b"\x89PNG")
+    assert title in text
+    drawn = text.count('stroke="rgb(')
+    if view == "axes":
+        trials = visit.json(f"/api/axes?study={MACRO}")["total"]
+        assert drawn == trials  # a line for each
+        assert "does not apply" in text
+    else:
+        assert "Best accuracy" in text
+        assert "entropy" in text
+
+
+def test_names_that_a_path_cannot_hold_are_written_another_way(visit: Visit) -> None:
+    page = visit.open("/table?dataset=digits", "table")
+    names = [".", "..", "~.", "a/b", "...", "x"]
+    found = page.evaluate(
+        "async names => { const { segment } = await import('/static/state.js'); return names.map(segment); }", names
+    )
+    assert found == ["~.", "~..", "~~.", "a%2Fb", "...", "x"]
