@@ -8,11 +8,11 @@ repeating its recorded calls on a fresh controller.
 from __future__ import annotations
 
 import importlib
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import nas.options
 from nas.errors import ControllerError, unknown
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def options(name: str) -> dict[str, Any]:
 
     Raises `ControllerError` for an unknown name.
     """
-    parameters = inspect.signature(_factory(name)).parameters.values()
-    return {one.name: one.default for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY}
+    return nas.options.of(_factory(name))
 
 
 def make(name: str, problem: Problem, seed: int, **chosen: Any) -> Controller:
@@ -93,12 +92,8 @@ def make(name: str, problem: Problem, seed: int, **chosen: Any) -> Controller:
     Raises `ControllerError` for an unknown name or option, a bad option value, or objectives that are none
     or name one thing twice.
     """
-    factory, known = _factory(name), options(name)
-    for option in chosen:
-        if not known:
-            raise ControllerError(f"controller {name!r} takes no options; got {option!r}")
-        if option not in known:
-            raise ControllerError(unknown(f"option of controller {name!r}", option, known))
+    factory = _factory(name)
+    nas.options.check(f"controller {name!r}", chosen, options(name), ControllerError)
     names = [objective.name for objective in problem.objectives]
     if not names or len(set(names)) < len(names):
         raise ControllerError(f"objectives {names}; name at least one, each once")

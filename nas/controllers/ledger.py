@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from nas import options
 from nas.controllers import Proposal, SpaceExhausted
 from nas.errors import ControllerError
 
@@ -127,9 +128,7 @@ def number(controller: str, option: str, value: float, low: float, high: float =
 
 def whole(controller: str, option: str, value: int, low: int) -> int:
     """The option's value if it is a whole number of at least `low`; else a `ControllerError` that says so."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ControllerError(f"controller {controller!r}: {option} = {value!r}; a whole number, at least {low}")
-    return value
+    return options.whole(f"controller {controller!r}", option, value, low, ControllerError)
 
 
 def flag(controller: str, option: str, value: bool) -> bool:

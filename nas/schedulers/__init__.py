@@ -6,10 +6,10 @@ that a search is resumed by reporting again what is stored.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+import nas.options
 from nas.errors import SchedulerError, unknown
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ def options(name: str) -> dict[str, Any]:
     """The options of a scheduler, with their defaults. Raises `SchedulerError` for an unknown name."""
     if name not in SCHEDULERS:
         raise SchedulerError(unknown("scheduler", name, SCHEDULERS))
-    parameters = inspect.signature(SCHEDULERS[name]).parameters.values()
-    return {one.name: one.default for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY}
+    return nas.options.of(SCHEDULERS[name])
 
 
 def make(name: str, objectives: Sequence[Objective], epochs: int, **chosen: Any) -> Scheduler:
@@ -80,16 +79,10 @@ def make(name: str, objectives: Sequence[Objective], epochs: int, **chosen: Any)
 
     Raises `SchedulerError` for an unknown name or option, or a bad option value.
     """
-    known = options(name)
-    for option in chosen:
-        if option not in known:
-            takes = unknown(f"option of scheduler {name!r}", option, known) if known else f"{name!r} takes no options"
-            raise SchedulerError(takes)
+    nas.options.check(f"scheduler {name!r}", chosen, options(name), SchedulerError)
     return SCHEDULERS[name](objectives, epochs, **chosen)
 
 
 def whole(scheduler: str, option: str, value: int, low: int) -> int:
     """The option's value if it is a whole number of at least `low`; else a `SchedulerError` that says so."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise SchedulerError(f"scheduler {scheduler!r}: {option} = {value!r}; a whole number, at least {low}")
-    return value
+    return nas.options.whole(f"scheduler {scheduler!r}", option, value, low, SchedulerError)
