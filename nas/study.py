@@ -18,6 +18,7 @@ from nas.errors import ControllerError, NasError, StudyError
 from nas.executors import Job
 from nas.objectives import values_of
 from nas.outlook import Outlook
+from nas.schedulers import ToTheEnd
 from nas.store import NewTrial, Store, StudyRecord, TrialRecord
 from nas.terms import Terms
 from searchspaces import Architecture, Point
@@ -191,13 +192,12 @@ class Loop:
 
     def _judge(self, flight: _Flight) -> str:
         """Why the child stops after this epoch, or empty; a missing value is found when the child ends."""
-        if flight.proposal is None:
+        if flight.proposal is None or isinstance(self.terms.scheduler, ToTheEnd):
             return ""
-        try:
+        with suppress(NasError):
             flight.curve.append(self._values(flight.metrics, flight.trial.cost))
-        except NasError:
-            return ""
-        return self.terms.scheduler.report(flight.trial.number, len(flight.curve), flight.curve[-1])
+            return self.terms.scheduler.report(flight.trial.number, len(flight.curve), flight.curve[-1])
+        return ""
 
     def _end(
         self, flight: _Flight, state: Literal["complete", "pruned", "failed"], values: list[float] | None, reason: str
@@ -281,8 +281,8 @@ class Loop:
     def _told(self, trial: TrialRecord) -> list[float] | None:
         """What the controller was told of a stored trial; brings scheduler and outlook to where they were."""
         complete = self._values(trial.metrics or {}, trial.cost) if trial.state == "complete" else None
-        if trial.reused_from is not None or trial.state == "infeasible" or self.terms.recipe.epochs == 1:
-            return complete
+        if trial.reused_from is not None or trial.state == "infeasible" or isinstance(self.terms.scheduler, ToTheEnd):
+            return complete  # where nobody is stopped, curves are not asked for
         curve: list[list[float]] = []
         for epoch in self.store.epochs(trial.id):
             with suppress(NasError):

@@ -9,8 +9,7 @@ from typing import Literal
 from nas.controllers import Controller
 from nas.objectives import Constraint, Objective
 from nas.recipe import Recipe
-from nas.schedulers import Scheduler
-from nas.schedulers import make as make_scheduler
+from nas.schedulers import Scheduler, ToTheEnd
 from nas.store import NewTrial
 from searchspaces import Architecture, InvalidArchitecture, Space, price
 
@@ -30,7 +29,7 @@ class Terms:
     seed: int
     budget: int
     baselines: Mapping[str, Architecture] = field(default_factory=dict)
-    scheduler: Scheduler = field(default_factory=lambda: make_scheduler("none", (), 1))
+    scheduler: Scheduler = field(default_factory=ToTheEnd)
 
     def draft(self, architecture: Architecture, kind: Literal["child", "baseline"]) -> NewTrial:
         """The row of a trial to be: priced, and infeasible with the reason where it may not be trained.

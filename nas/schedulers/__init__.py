@@ -15,7 +15,7 @@ from nas.errors import SchedulerError, unknown
 if TYPE_CHECKING:
     from nas.objectives import Objective
 
-__all__ = ["SCHEDULERS", "Scheduler", "make", "options"]
+__all__ = ["SCHEDULERS", "Scheduler", "ToTheEnd", "make", "options"]
 
 
 class Scheduler(Protocol):
@@ -33,7 +33,7 @@ Factory = Callable[..., Scheduler]  # (objectives, epochs, **options)
 
 
 def _none(objectives: Sequence[Objective], epochs: int) -> Scheduler:
-    return _ToTheEnd()
+    return ToTheEnd()
 
 
 def _asha(objectives: Sequence[Objective], epochs: int, *, reduction: int = 3, first: int = 1) -> Scheduler:
@@ -59,7 +59,7 @@ def _median(objectives: Sequence[Objective], epochs: int, *, first: int = 2, chi
 SCHEDULERS: dict[str, Factory] = {"none": _none, "asha": _asha, "hyperband": _hyperband, "median": _median}
 
 
-class _ToTheEnd:
+class ToTheEnd:
     """Stops nothing."""
 
     def report(self, id: int, epoch: int, values: Sequence[float]) -> str:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import statistics
-from pathlib import Path
 
 import pytest
+from macro_table import FILES, listed
 
 from nas.benchmark.contest import Entry, Goal, Run, run
 from nas.benchmark.problems import Benchmark, Yardstick, every_point, tabled, yardstick
 from nas.tabular import TabularEvaluator
 
-NAME = "nas-bench-macro_cifar10.json"
-FOLDERS = (Path(os.environ.get("NAS_DATA") or "nowhere"), Path(__file__).parents[3] / "shared" / "data")
-FILES = [path for folder in FOLDERS for path in (folder / NAME, folder / "nas-bench-macro" / NAME) if path.is_file()]
-
 pytestmark = [
-    pytest.mark.skipif(not FILES, reason=f"{NAME} is neither in $NAS_DATA nor in ../shared/data/nas-bench-macro"),
+    listed,
     pytest.mark.usefixtures("one_thread"),
 ]
 

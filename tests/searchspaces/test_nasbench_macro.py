@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
+from macro_table import FILES, listed
 
 from searchspaces import Graph, NotInSpace, Space, find_space, price
 from searchspaces.catalog import LISTINGS
 from searchspaces.nasbench_macro import LABELS, LAYERS, code
 
-NAME = "nas-bench-macro_cifar10.json"
-FOLDERS = (Path(os.environ.get("NAS_DATA") or "nowhere"), Path(__file__).parents[3] / "shared" / "data")
-FILES = [path for folder in FOLDERS for path in (folder / NAME, folder / "nas-bench-macro" / NAME) if path.is_file()]
 IMAGE, CLASSES = (3, 32, 32), 10
-
-listed = pytest.mark.skipif(not FILES, reason=f"{NAME} is neither in $NAS_DATA nor in ../shared/data/nas-bench-macro")
 
 
 @cache
