@@ -17,6 +17,7 @@ import {
   measured,
   nearest,
   pairs,
+  plainTable,
   stateBadge,
   trialTitle,
 } from "./trial-parts.js";
@@ -194,35 +195,9 @@ function networkDetails(network) {
     rows.length
       ? section(
           "Published weights",
-          el(
-            "div",
-            { class: "wide" },
-            el(
-              "table",
-              { class: "plain" },
-              el(
-                "thead",
-                {},
-                el(
-                  "tr",
-                  {},
-                  ["weights", "top-1", "image"].map((text) => el("th", { scope: "col" }, text)),
-                ),
-              ),
-              el(
-                "tbody",
-                {},
-                rows.map((row) =>
-                  el(
-                    "tr",
-                    {},
-                    el("th", { scope: "row" }, row.weights),
-                    el("td", {}, percent(row.top1)),
-                    el("td", {}, row.image),
-                  ),
-                ),
-              ),
-            ),
+          plainTable(
+            ["weights", "top-1", "image"],
+            rows.map((row) => [row.weights, percent(row.top1), row.image]),
           ),
         )
       : null,

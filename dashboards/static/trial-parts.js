@@ -82,6 +82,21 @@ export function axesList(axes) {
   );
 }
 
+/** A small table that scrolls by itself where it is too wide; the first cell of each row heads it. */
+export function plainTable(heads, rows) {
+  const head = heads.map((text) => el("th", { scope: "col" }, text));
+  const body = rows.map(([first, ...rest]) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, first),
+      rest.map((cell) => el("td", {}, cell)),
+    ),
+  );
+  const table = el("table", { class: "plain" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body));
+  return el("div", { class: "wide" }, table);
+}
+
 /** The nearest hand-designed network and each difference. */
 export function nearest(found) {
   if (!found) return null;
@@ -96,35 +111,9 @@ export function nearest(found) {
         : " is the same network in every axis.",
     ),
     differences.length
-      ? el(
-          "div",
-          { class: "wide" },
-          el(
-            "table",
-            { class: "plain" },
-            el(
-              "thead",
-              {},
-              el(
-                "tr",
-                {},
-                ["axis", "this trial", found.name].map((text) => el("th", { scope: "col" }, text)),
-              ),
-            ),
-            el(
-              "tbody",
-              {},
-              differences.map((d) =>
-                el(
-                  "tr",
-                  {},
-                  el("th", { scope: "row" }, d.axis),
-                  el("td", {}, said(d.trial)),
-                  el("td", {}, said(d.network)),
-                ),
-              ),
-            ),
-          ),
+      ? plainTable(
+          ["axis", "this trial", found.name],
+          differences.map((d) => [d.axis, said(d.trial), said(d.network)]),
         )
       : null,
   ];

@@ -44,7 +44,8 @@ class Controller(Protocol):
     def tell(self, id: int, values: Sequence[float] | None) -> None:
         """The result of a proposal: a value for each objective, in their order and in natural units.
 
-        None for a child that failed, was pruned or is infeasible; a value that is not finite counts as None.
+        None for a child that failed or is infeasible; a value that is not finite counts as None. Of a child that was
+        stopped early, what it is expected to have come to.
         Raises `ControllerError` for an id that is not open (unknown, or told before) or a wrong number of values.
         """
         ...
