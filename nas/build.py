@@ -101,11 +101,20 @@ def build(graph: Graph, seed: int) -> fx.GraphModule:
     Takes (N, C, H, W), gives (N, classes); with auxiliary outputs, a dict of outputs by name. Raises
     `StudyError` for a primitive that has no module.
     """
-    with torch.device("meta"):  # without weights: torch's own would be drawn from the global generator, and thrown away
-        module = _assemble(graph)
+    module = skeleton(graph)
     module.to_empty(device="cpu")
     initialise(module, seed)
     return module
+
+
+def skeleton(graph: Graph) -> fx.GraphModule:
+    """The graph as a module without numbers, on the device "meta".
+
+    Torch's own numbers would be drawn from the global generator, and thrown away. Raises
+    `StudyError` for a primitive that has no module.
+    """
+    with torch.device("meta"):
+        return _assemble(graph)
 
 
 def _assemble(graph: Graph) -> fx.GraphModule:

@@ -2,6 +2,7 @@
 
 NasError
 ├── BenchmarkError     a comparison of controllers that cannot be made
+├── CheckpointError    a trained network that cannot be read, written or used
 ├── DataError          a dataset that cannot be had or read
 ├── RecipeError        a training hyperparameter out of range
 ├── TrainingError      a child that cannot be trained to its end (NaN loss, out of memory)
@@ -30,6 +31,10 @@ class NasError(Exception):
 
 class BenchmarkError(NasError):
     """A comparison of controllers that cannot be made."""
+
+
+class CheckpointError(NasError):
+    """A trained network that cannot be read, written or used."""
 
 
 class DataError(NasError):
