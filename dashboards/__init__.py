@@ -7,7 +7,7 @@ groups.py                               which studies may share a front
 filters.py selection.py cursor.py       the parameters that every chart shares, and the rows that they leave or change
 points.py fronts.py reduction.py        trials as points, the front of each dataset, fewer points that look the same
 overview.py progress.py published.py    the studies; how far they have come; what others published
-axes.py importance.py                   the choices of the trials, and what they matter
+axes.py                                 the choices of the trials, and what they matter
 trial_rows.py trial_page.py nearest.py  trials as rows, one trial, the hand-designed network nearest to it
 compare.py pictures.py events.py        differences between trials; drawings; what changes while it changes
 report.py                               the front of a study as one file

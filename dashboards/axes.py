@@ -10,9 +10,9 @@ import numpy.typing as npt
 from dashboards.archive import Archive, names_of
 from dashboards.columns import CHILD
 from dashboards.filters import Filter
-from dashboards.importance import METHOD, importance
 from dashboards.packing import number, pack
 from dashboards.selection import Rows, axes_of, check_quantity, maximised, select
+from nas.importance import METHOD, importance
 
 LIMIT = 20_000  # trials of which the choices are sent
 POINTS = 500  # of one distribution

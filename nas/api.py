@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from nas import arguments
 from nas.errors import StudyError
 from nas.evaluators import Evaluator
 from nas.plan import Evaluate, Plan, make_plan, plan_of
@@ -31,6 +32,8 @@ def search(
     recipe, baselines, executor, seed … `storage` is a path, a database URL, a `Store`, or None to keep the study in
     memory. Raises a `NasError` with one clear line; what a child does wrong fails that trial, never the search.
     """
+    arguments.check({"name": name, "storage": storage})
+    arguments.check_names(options, make_plan)
     return run_plan(make_plan(space, **options), name, _store(storage), observer)
 
 
@@ -49,6 +52,7 @@ def resume(
     of your own must be given again. Raises `StoreError` for an unknown name, or a study that another process runs;
     `StudyError` when it cannot go on.
     """
+    arguments.check({} if budget is None else {"budget": budget})
     store = _store(storage)
     record = store.study(name)
     spec = StudySpec.from_json(record.spec)
@@ -86,7 +90,7 @@ def add_baselines(
 
 def run_plan(plan: Plan, name: str | None, store: Store, observer: Observer | None = None) -> Study:
     """Create the study of a plan and run it."""
-    record = store.create_study(name or free_name(plan, store), plan.spec.to_json())
+    record = store.create_study(free_name(plan, store) if name is None else name, plan.spec.to_json())
     with store.claimed(record.id):
         loop = plan.run(store, record, observer)
         store.finish_study(record.id)

@@ -20,6 +20,8 @@ class Average:
         self.live: list[Tensor] = [tensor.detach() for tensor in everything if tensor.is_floating_point()]
         self.mean: list[Tensor] = [tensor.clone() for tensor in self.live]
         self.swapped = False
+        weights = sum(parameter.is_floating_point() for parameter in module.parameters())
+        self.of_buffers = self.mean[weights:]
 
     @torch.no_grad()
     def update(self) -> None:

@@ -126,7 +126,8 @@ def _assemble(graph: Graph) -> fx.GraphModule:
         inputs = [values[i] for i in node.inputs]
         kind = type(node.operation)
         if kind is ops.Input:
-            values.append(traced.placeholder("image"))
+            # A network has one image; a block alone may have several inputs (`nas.latency.blocks`).
+            values.append(traced.placeholder(f"image{len(values) or ''}"))
         elif kind in CALLS:
             function, arguments = CALLS[kind]
             name = node.name.replace(".", "_")

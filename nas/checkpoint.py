@@ -7,7 +7,6 @@ file's metadata: architecture, image, classes, normalisation, recipe, seed, data
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 ENTRY = "nas"  # of the file's metadata
 MOST_CLASSES, LARGEST_SIDE, MOST_CHANNELS = 100_000, 4096, 1024
+LEAST_STD, MOST_MEAN = 1e-6, 1e6  # beyond them float32 overflows
+DEEPEST = 16  # objects in objects, of the dataset's options
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +61,10 @@ class Checkpoint:
         if not 0 < len(self.classes) <= MOST_CLASSES:
             raise CheckpointError(f"{len(self.classes)} classes; allowed are 1 to {MOST_CLASSES}")
         for name, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) != channels or not all(map(math.isfinite, values)):
+            if len(values) != channels or not all(abs(value) <= MOST_MEAN for value in values):
                 raise CheckpointError(f"{name} must have a finite number for each of {channels} channels")
-        if not all(value > 0 for value in self.std):
-            raise CheckpointError("std must be above 0 in every channel")
+        if not all(value >= LEAST_STD for value in self.std):
+            raise CheckpointError(f"std must be above 0 in every channel, at least {LEAST_STD:g}")
 
     def module(self) -> fx.GraphModule:
         """The network on the CPU in evaluation mode: normalised images (N, C, H, W) to scores (N, classes).
@@ -111,12 +112,15 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Raises `CheckpointError` for a file that is none of ours, cut off, or does not hold together.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise CheckpointError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     try:
+        if not path.is_file():
+            raise CheckpointError("a folder, not a file" if path.is_dir() else "no such file")
         metadata, weights = _read(path)
         found = _from_document(metadata, weights)
         _ = found.module()
+        _check_finite(weights)
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}") from None
     except (NasError, SearchSpaceError) as error:
         raise CheckpointError(f"{path}: {error}") from None
     return found
@@ -144,19 +148,20 @@ def _from_document(text: str, weights: Mapping[str, Tensor]) -> Checkpoint:
         raise CheckpointError(f"checkpoint of format {version}; this nas reads format {FORMAT}")
     try:
         channels, height, width = _list(document, "image", int)
+        results = _of(document, "results", dict)
         return Checkpoint(
             architecture=Architecture.from_json(document["architecture"]),
             image=(channels, height, width),
             classes=tuple(_list(document, "classes", str)),
-            mean=tuple(map(float, _list(document, "mean", int, float))),
-            std=tuple(map(float, _list(document, "std", int, float))),
+            mean=tuple(float(_number("mean", value)) for value in _list(document, "mean", int, float)),
+            std=tuple(float(_number("std", value)) for value in _list(document, "std", int, float)),
             recipe=Recipe.from_json(_of(document, "recipe", dict)),
             seed=_of(document, "seed", int),
-            dataset=_of(document, "dataset", dict),
+            dataset=_plain(_of(document, "dataset", dict)),
             data_key=_of(document, "data_key", str),
             source=_of(document, "source", str),
             weights=weights,
-            results={str(name): _number(name, value) for name, value in _of(document, "results", dict).items()},
+            results={_text(name): _number(f"results: {short(name)}", value) for name, value in results.items()},
         )
     except KeyError as error:
         raise CheckpointError(f"the checkpoint lacks the field {error}") from None
@@ -168,7 +173,7 @@ def _of(document: Mapping[str, Any], name: str, *kinds: type) -> Any:
     value = document[name]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise CheckpointError(f"{name}: {short(value)} is not {' or '.join(kind.__name__ for kind in kinds)}")
-    return value
+    return _text(value) if isinstance(value, str) else value
 
 
 def _list(document: Mapping[str, Any], name: str, *kinds: type) -> list[Any]:
@@ -177,8 +182,37 @@ def _list(document: Mapping[str, Any], name: str, *kinds: type) -> list[Any]:
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise CheckpointError(f"results: {short(name)} is {short(value)}, not a number")
+        raise CheckpointError(f"{name} is {short(value)}, not a number")
+    if not abs(value) < 1e300:  # a whole number of a document may have any length
+        raise CheckpointError(f"{name} must be a finite number")
     return value
+
+
+def _text(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise CheckpointError(f"{value[:40]!a} is not Unicode text") from None
+    return value
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """JSON values that are no deeper than a dataset's options need."""
+    if depth > DEEPEST:
+        raise CheckpointError("dataset: nested too deeply")
+    if isinstance(value, dict):
+        return {_text(name): _plain(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner, depth + 1) for inner in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number("dataset: a value", value)
+    return _text(value) if isinstance(value, str) else value
+
+
+def _check_finite(weights: Mapping[str, Tensor]) -> None:
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise CheckpointError(f"{short(name)} has weights that are not finite: training broke down")
 
 
 def _check_weights(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:

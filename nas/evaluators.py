@@ -96,17 +96,34 @@ class TrainingEvaluator:
         """How many classes."""
         return len(self.data.classes)
 
+    @property
+    def cores(self) -> int:
+        """How many CPU cores a child computes with in this process."""
+        import torch
+
+        return self._threads or torch.get_num_threads()
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs."""
+        return int(find_device(self.device).type == "cuda")
+
+    @property
+    def _threads(self) -> int | None:
+        return 1 if self.threads is None and max(self.image[1:]) <= ONE_THREAD else self.threads
+
     def run(self, architecture: Architecture, recipe: Recipe, seed: int) -> Iterator[dict[str, float]]:
         """Draw, build and train; the metrics are those of `nas.training.train`."""
         from nas.build import build
+        from nas.growth import check
         from nas.training import train
 
         device = find_device(self.device)
-        threads = 1 if self.threads is None and max(self.image[1:]) <= ONE_THREAD else self.threads
-        with _threads(threads):
+        with cpu_threads(self._threads):
             if device.type == "cpu":
                 keep_freed_memory()
             placed = _placed(self._document, str(device))
+            check(architecture, recipe, self.image, self.classes)
             graph = architecture.draw(self.image, self.classes, auxiliary=recipe.auxiliary > 0)
             module = build(graph, seed)
             yield from train(module, placed, recipe, seed=seed, device=device)
@@ -132,7 +149,7 @@ def find_device(name: str) -> torch.device:
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def cpu_threads(count: int | None) -> Iterator[None]:
     """PyTorch's CPU threads in here; as they were after."""
     import torch
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
 
+from nas import arguments
 from nas import baselines as baseline_choice
 from nas.controllers import CONTROLLERS
 from nas.controllers import make as make_controller
@@ -13,12 +14,19 @@ from nas.controllers.problem import Problem
 from nas.data import DataSpec
 from nas.errors import ControllerError, ExecutorError, StudyError, unknown
 from nas.evaluators import CallableEvaluator, Evaluator, TrainingEvaluator
-from nas.executors import EXECUTORS
+from nas.executors import EXECUTORS, Terminated
 from nas.executors import make as make_executor
-from nas.objectives import Constraint, Objective
+from nas.executors.resources import Share
+from nas.gpu_share import share_of
+from nas.latency.blocks import Blocks, StoreTable, meet
+from nas.latency.conditions import Conditions, asked_for
+from nas.latency.loop import TimedLoop
+from nas.objectives import LATENCY, Constraint, Objective
 from nas.recipe import Recipe
+from nas.replay import replay as replay_history
 from nas.schedulers import make as make_scheduler
 from nas.spec import StudySpec
+from nas.spending import spent
 from nas.store import Store, StudyRecord
 from nas.study import Loop, Observer
 from nas.tabular import TabularEvaluator
@@ -43,18 +51,31 @@ class Plan:
 
     @property
     def terms(self) -> Terms:
-        """The same as objects, with a fresh controller."""
+        """The same as objects, with a fresh controller. Latencies are not known: see `terms_on`."""
+        return self._terms(None)
+
+    def terms_on(self, store: Store) -> Terms:
+        """The same, with the latencies of this machine from the store if the study asks for them."""
+        if self.spec.latency is None:
+            return self._terms(None)
+        conditions = Conditions(**self.spec.latency)
+        return self._terms(Blocks(conditions, StoreTable(store, conditions)))
+
+    def _terms(self, blocks: Blocks | None) -> Terms:
         spec = self.spec
+        latency = None if blocks is None else blocks.seconds
+        # A result that is taken over from another study brings its latency along, so it must be of the same conditions.
+        key = self.evaluator.key if blocks is None else f"{self.evaluator.key}+latency:{blocks.conditions.key}"
         objectives = tuple(Objective.parse(text) for text in spec.objectives)
         constraints = tuple(Constraint.parse(text) for text in spec.constraints)
         recipe = Recipe.from_json(spec.recipe)
-        problem = Problem(self.space, objectives, constraints, spec.image, spec.classes, recipe.auxiliary > 0)
+        problem = Problem(self.space, objectives, constraints, spec.image, spec.classes, recipe.auxiliary > 0, latency)
         return Terms(
             space=self.space,
             controller=make_controller(spec.controller, problem, spec.seed, **dict(spec.controller_options)),
             objectives=objectives,
             constraints=constraints,
-            evaluator_key=self.evaluator.key,
+            evaluator_key=key,
             image=spec.image,
             classes=spec.classes,
             recipe=recipe,
@@ -62,23 +83,42 @@ class Plan:
             budget=spec.budget,
             baselines={name: baseline_choice.find(name, self.space, spec.image) for name in spec.baselines},
             scheduler=make_scheduler(spec.scheduler, objectives, recipe.epochs, **dict(spec.scheduler_options)),
+            max_failures=spec.max_failures,
+            latency=latency,
         )
 
     def run(self, store: Store, study: StudyRecord, observer: Observer | None, *, replay: bool = False) -> Loop:
         """Search until the budget is used or nothing more can be proposed.
 
-        `replay` first brings the controller to where the stored study stopped. KeyboardInterrupt passes through.
+        `replay` first brings the controller to where the stored study stopped. KeyboardInterrupt passes through, and
+        after SIGTERM `Terminated`.
         """
-        terms = self.terms
-        loop = Loop(store, study, terms, observer)
+        terms = self.terms_on(store)
+        loop = (Loop if terms.latency is None else TimedLoop)(store, study, terms, observer)
         if replay:
-            loop.replay()
+            replay_history(loop)
         if not loop.done:
             options = dict(self.spec.executor_options)
             if self.spec.executor == "ray":  # its workers must know the blocks of a script's space and networks
                 options["classes"] = kinds_in((self.space.template, *terms.baselines.values()))
-            make_executor(self.spec.executor, self.evaluator, **options).run(loop)
+                options["share_of"] = share_of(terms, self.evaluator)
+                if terms.latency is not None:
+                    meet(terms.latency, self.space, self.spec.image, self.spec.classes)
+            executor = make_executor(self.spec.executor, self.evaluator, **options)
+            share = executor.share
+            try:
+                executor.run(loop)
+            except (KeyboardInterrupt, Terminated):
+                loop.release()
+                self._account(store, study, share)
+                raise
+            self._account(store, study, share)
         return loop
+
+    def _account(self, store: Store, study: StudyRecord, share: Share) -> None:
+        now = store.study(study.name)
+        recipe = Recipe.from_json(self.spec.recipe)
+        store.spend(study.id, spent(store, now, self.evaluator, recipe, share).to_json())
 
 
 def make_plan(
@@ -94,31 +134,34 @@ def make_plan(
     budget: int = 20,
     objectives: Sequence[str] = OBJECTIVES,
     constraints: Sequence[str] = (),
+    latency: Mapping[str, Any] | None = None,
     recipe: Recipe | Mapping[str, str] | None = None,
     baselines: str | Sequence[str] = "auto",
     executor: str = "inline",
     executor_options: Mapping[str, Any] | None = None,
     scheduler: str = "none",
     scheduler_options: Mapping[str, Any] | None = None,
+    max_failures: int = 1,
     seed: int = 0,
 ) -> Plan:
     """Check every word of a search and load what it names.
 
     `evaluator` None trains on `dataset`; "table:PATH" looks results up, read as `evaluator_options` say (see
     `TabularEvaluator.named`); a function of an architecture is wrapped, and `image` (channels, height, width) and
-    `classes` then say what to price. `recipe` may be a `Recipe` or the options that
+    `classes` then say what to price. `max_failures`: how often a child whose worker died or hung is tried again.
+    `latency`: under what the objective or constraint `latency` is measured (device, threads, batch, precision; see
+    `nas.latency.conditions`). `recipe` may be a `Recipe` or the options that
     differ from the data's default. Raises a `NasError` that says what does not exist or cannot be.
     """
-    if budget < 0:
-        raise StudyError(f"budget {budget}; allowed is a number of children, 0 for the baselines alone")
+    arguments.check(locals())
     for known, name, error in ((CONTROLLERS, controller, ControllerError), (EXECUTORS, executor, ExecutorError)):
         if name not in known:
             raise error(unknown("controller" if known is CONTROLLERS else "executor", name, known))
     if isinstance(space, str) and not _known(space):
         raise StudyError(unknown("space", space, SPACES) + "; or give module:attribute")
-    for text in objectives:
-        Objective.parse(text)
+    goals = [Objective.parse(text) for text in objectives]
     rules = [Constraint.parse(text) for text in constraints]
+    conditions = asked_for(goals, rules, latency)
     data = DataSpec(dataset) if isinstance(dataset, str) else dataset
     if evaluator_options and not isinstance(evaluator, str):
         raise StudyError("evaluator_options go with an evaluator that is named, as in evaluator='table:PATH'")
@@ -132,7 +175,9 @@ def make_plan(
         judge = judge.within(chosen)
         if baselines == "auto":  # whatever the table lacks would fail
             baselines = [name for name, network in chosen.networks.items() if judge.look_up(network) is not None]
-    picked = baseline_choice.choose(chosen, baselines, judge.image, judge.classes, budget, rules)
+    picked = baseline_choice.choose(
+        chosen, baselines, judge.image, judge.classes, budget, [rule for rule in rules if rule.name != LATENCY]
+    )
     spec = StudySpec(
         space=chosen.name,
         evaluator=TRAINING if training else judge.key,
@@ -153,9 +198,13 @@ def make_plan(
         table=judge.to_json() if isinstance(judge, TabularEvaluator) else None,
         scheduler=scheduler,
         scheduler_options=dict(scheduler_options or {}),
+        latency=conditions,
+        max_failures=max_failures,
     )
     plan = Plan(spec, chosen, judge, picked.left_out)
     _ = plan.terms  # a bad option of the controller or the scheduler shows now
+    if executor_options:  # and one of the executor; without any there is no need to import Ray yet
+        make_executor(executor, judge, **executor_options)
     return plan
 
 
@@ -168,8 +217,11 @@ def plan_of(
 ) -> Plan:
     """The plan of a stored study. A space or evaluator of the user's own must be given again.
 
-    Raises `StudyError` when one is missing or is not the one of the study.
+    Raises `StudyError` when one is missing or is not the one of the study, `LatencyError` where the study's latencies
+    are those of another machine.
     """
+    if spec.latency is not None:
+        Conditions(**spec.latency).check_here()
     if space is None:
         if not _known(spec.space):
             raise StudyError(f"the study's space {spec.space!r} is not in the catalogue; give it as space=…")

@@ -15,6 +15,7 @@ from nas.errors import RecipeError, unknown
 Optimizer: TypeAlias = Literal["sgd", "adamw"]
 Schedule: TypeAlias = Literal["onecycle", "cosine", "step", "constant"]
 Precision: TypeAlias = Literal["float32", "bf16", "fp16", "auto"]
+Compile: TypeAlias = Literal["off", "default", "reduce-overhead", "max-autotune"]
 
 LARGEST = sys.float_info.max  # so that infinity, NaN and whole numbers beyond it are out of every range
 # Up to so many pixels: how many steps a child gets, and in how many epochs at least (for learning curves to compare).
@@ -30,6 +31,9 @@ LATER: dict[str, Any] = {
     "ema": 0.0,
     "resized_crop": 0.0,
     "jitter": 0.0,
+    "first_images": 1.0,
+    "first_side": 1.0,
+    "compile": "off",
 }
 YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -112,6 +116,9 @@ RULES: dict[str, _Rule] = {
     "ema": _real(high=0.99999),
     "resized_crop": _real(high=1.0),
     "jitter": _real(high=1.0),
+    "first_images": _real(high=1.0, open_low=True),
+    "first_side": _real(high=1.0, open_low=True),
+    "compile": _one_of(Compile),
 }
 
 
@@ -149,6 +156,9 @@ class Recipe:
     ema: float = 0.0  # decay a step of the averaged weights, which are measured in place of the last; 0: not averaged
     resized_crop: float = 0.0  # smallest share of the area that a random crop takes, resized to the image; 0: none
     jitter: float = 0.0  # brightness, contrast and saturation change by a factor within 1 ± this; 0: not changed
+    first_images: float = 1.0  # share of the training images in the first epoch, rising to all in the last
+    first_side: float = 1.0  # side of the images in the first epoch, as a share, rising to 1 in the last
+    compile: Compile = "off"  # mode of torch.compile; "reduce-overhead" replays steps as CUDA graphs on a GPU
 
     def __post_init__(self) -> None:
         for name, rule in RULES.items():

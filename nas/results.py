@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any
+
+import numpy as np
 
 from nas import pareto
 from nas.errors import StudyError
 from nas.objectives import Objective, values_of
 from nas.spec import StudySpec
-from nas.store import Store, StudyRecord, TrialRecord
+from nas.store import Store, StudyRecord, TrialRecord, bulk, queries
 from searchspaces import Architecture, InvalidArchitecture, InvalidSpace
 from searchspaces.catalog import import_home
 from searchspaces.summary import summarise
 
-Measured: TypeAlias = tuple[TrialRecord, list[float]]  # a complete trial and its objective values
+_VALUES = 2  # the first column of the objective values, among those of the complete trials
 
 
 class Study:
@@ -53,16 +55,19 @@ class Study:
     @property
     def front(self) -> list[TrialRecord]:
         """The complete trials, children and baselines, that no other dominates, the best first objective first."""
-        objectives, rows = self._measured()
-        kept = pareto.front([values for _, values in rows], [objective.maximise for objective in objectives])
-        return [trial for trial, _ in _best_first((rows[index] for index in kept), objectives)]
+        record = self.record
+        return self._front(record, self._measured(record))
 
     @property
     def best(self) -> TrialRecord | None:
         """The complete child with the best first objective; None before there is one."""
-        objectives, rows = self._measured()
-        ordered = _best_first((row for row in rows if row[0].kind == "child"), objectives)
-        return ordered[0][0] if ordered else None
+        record = self.record
+        rows, objectives = self._measured(record), _objectives(record)
+        children = rows[(rows[:, 1] == 1) & ~np.isnan(rows[:, _VALUES])]
+        if not len(children):
+            return None
+        place = np.argmax if objectives[0].maximise else np.argmin
+        return self.store.numbered(record.id, [int(children[place(children[:, _VALUES]), 0])])[0]
 
     def values(self, trial: TrialRecord) -> list[float]:
         """The objective values of a complete trial in natural units. Raises `NasError` for a missing metric."""
@@ -70,17 +75,8 @@ class Study:
 
     def baselines(self) -> dict[str, list[int]]:
         """For each complete baseline, the numbers of the children that dominate it (empty: none does)."""
-        objectives, rows = self._measured()
-        maximise = [objective.maximise for objective in objectives]
-        return {
-            str(trial.name): [
-                other.number
-                for other, theirs in rows
-                if other.kind == "child" and pareto.dominates(theirs, own, maximise)
-            ]
-            for trial, own in rows
-            if trial.kind == "baseline"
-        }
+        record = self.record
+        return self._beaten(record, self._measured(record))
 
     @property
     def epochs(self) -> tuple[int, int]:
@@ -106,49 +102,64 @@ class Study:
                 with suppress(InvalidSpace):
                     import_home(name)
 
-    def _summary(self, key: str) -> str:
-        try:
-            return summarise(Architecture.from_json(self.store.architecture(key)))
-        except InvalidArchitecture as error:
-            return f"cannot be read here: {error.problem.partition(';')[0]}"
-
     def to_json(self) -> dict[str, Any]:
         """The study as `nas search --json` prints it: `study`, `epochs`, `trials`, `front`, `baselines`."""
+        trained, whole = self.epochs
+        return self._json(self.trials, {"epochs": {"trained": trained, "without_scheduler": whole}})
+
+    def front_json(self) -> dict[str, Any]:
+        """`to_json` for a reader of the front only: no `epochs`, and of `trials` the baselines."""
+        return self._json(self.store.trials(self.record.id, kind="baseline"), {})
+
+    def _json(self, trials: Sequence[TrialRecord], more: dict[str, Any]) -> dict[str, Any]:
         self._import_homes()
         record = self.record
-        objectives = _objectives(record)
-        summaries: dict[str, str] = {}
-
-        trained, whole = self.epochs
-
-        def row(trial: TrialRecord) -> dict[str, Any]:
-            key = trial.architecture_key
-            if key not in summaries:
-                summaries[key] = self._summary(key)
-            return trial_json(trial, objectives, summaries[key])
-
+        measured = self._measured(record)
+        objectives, front = _objectives(record), self._front(record, measured)
+        keys = {trial.architecture_key for trial in (*trials, *front)}
+        documents = queries.architecture_documents(self.store, sorted(keys))
+        summaries = {key: _summary(document) for key, document in documents.items()}
         return {
             "study": study_json(record),
-            "epochs": {"trained": trained, "without_scheduler": whole},
-            "trials": [row(trial) for trial in self.trials],
-            "front": [row(trial) for trial in self.front],
-            "baselines": [{"name": name, "dominated_by": numbers} for name, numbers in self.baselines().items()],
+            **more,
+            "trials": [trial_json(trial, objectives, summaries[trial.architecture_key]) for trial in trials],
+            "front": [trial_json(trial, objectives, summaries[trial.architecture_key]) for trial in front],
+            "baselines": [
+                {"name": name, "dominated_by": numbers} for name, numbers in self._beaten(record, measured).items()
+            ],
         }
 
-    def _measured(self) -> tuple[tuple[Objective, ...], list[Measured]]:
-        """The objectives, and every complete trial with its values: a trial is complete only with all of them."""
-        record = self.record
+    def _measured(self, record: StudyRecord) -> pareto.Rows:
+        """Every complete trial: its number, 1 for a child, and from column `_VALUES` on the objective values."""
+        return bulk.read_complete(self.store, record.id, [objective.name for objective in _objectives(record)])
+
+    def _front(self, record: StudyRecord, rows: pareto.Rows) -> list[TrialRecord]:
         objectives = _objectives(record)
-        complete = self.store.trials(record.id, state="complete")
-        return objectives, [(trial, trial_values(trial, objectives)) for trial in complete]
+        kept = pareto.front(rows[:, _VALUES:], [objective.maximise for objective in objectives])
+        first = rows[kept, _VALUES]
+        order = np.argsort(-first if objectives[0].maximise else first, kind="stable")
+        return self.store.numbered(record.id, rows[kept, 0][order].astype(int).tolist())
+
+    def _beaten(self, record: StudyRecord, rows: pareto.Rows) -> dict[str, list[int]]:
+        losses = rows[:, _VALUES:] * [-1.0 if objective.maximise else 1.0 for objective in _objectives(record)]
+        children, numbers = rows[:, 1] == 1, rows[:, 0].astype(int)
+        found = {}
+        baselines = self.store.numbered(record.id, numbers[~children].tolist())
+        for trial, own in zip(baselines, losses[~children], strict=True):
+            better = children & (losses <= own).all(axis=1) & (losses < own).any(axis=1)
+            found[str(trial.name)] = numbers[better].tolist()
+        return found
+
+
+def _summary(document: Mapping[str, Any]) -> str:
+    try:
+        return summarise(Architecture.from_json(document))
+    except InvalidArchitecture as error:
+        return f"cannot be read here: {error.problem.partition(';')[0]}"
 
 
 def _objectives(record: StudyRecord) -> tuple[Objective, ...]:
     return tuple(Objective.parse(text) for text in StudySpec.from_json(record.spec).objectives)
-
-
-def _best_first(rows: Iterable[Measured], objectives: Sequence[Objective]) -> list[Measured]:
-    return sorted(rows, key=lambda row: row[1][0], reverse=objectives[0].maximise)
 
 
 def trial_values(trial: TrialRecord, objectives: Sequence[Objective]) -> list[float]:
@@ -169,6 +180,7 @@ def study_json(record: StudyRecord) -> dict[str, Any]:
         "reused": record.reused,
         "best_accuracy": record.best_accuracy,
         "baseline_accuracy": record.baseline_accuracy,
+        "spent": None if record.spent is None else dict(record.spent),
     }
 
 
@@ -189,6 +201,8 @@ def trial_json(trial: TrialRecord, objectives: Sequence[Objective], summary: str
         "metrics": None if trial.metrics is None else dict(trial.metrics),
         "epochs": trial.epochs,
         "reused": trial.reused_from is not None,
+        "failures": trial.failures,
+        "traceback": trial.traceback,
         "worker": trial.worker,
         "started": trial.started_at.isoformat() if trial.started_at else None,
         "finished": trial.finished_at.isoformat() if trial.finished_at else None,

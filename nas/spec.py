@@ -38,6 +38,8 @@ class StudySpec:
     table: Mapping[str, Any] | None = None
     scheduler: str = "none"
     scheduler_options: Mapping[str, Any] = field(default_factory=dict)
+    latency: Mapping[str, Any] | None = None  # the conditions under which latencies are measured, if they are asked for
+    max_failures: int = 1  # so often a child may lose its worker and is tried again
 
     def to_json(self) -> dict[str, Any]:
         """The spec as JSON values."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from nas.controllers import Controller
-from nas.objectives import Constraint, Objective
+from nas.objectives import LATENCY, Constraint, Objective
 from nas.recipe import Recipe
 from nas.schedulers import Scheduler, ToTheEnd
 from nas.store import NewTrial
-from searchspaces import Architecture, InvalidArchitecture, Space, price
+from searchspaces import Architecture, Graph, InvalidArchitecture, Space, price
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Terms:
     budget: int
     baselines: Mapping[str, Architecture] = field(default_factory=dict)
     scheduler: Scheduler = field(default_factory=ToTheEnd)
+    latency: Callable[[Graph], float] | None = None  # seconds, where an objective or constraint asks for them
+    max_failures: int = 1  # so often a child may lose its worker and is tried again
 
     def draft(self, architecture: Architecture, kind: Literal["child", "baseline"]) -> NewTrial:
         """The row of a trial to be: priced, and infeasible with the reason where it may not be trained.
@@ -61,6 +63,9 @@ class Terms:
             activations=cost.activations,
             memory=cost.memory,
         )
-        exact = cost.to_json()
-        broken = [str(rule) for rule in self.constraints if kind == "child" and not rule.holds(exact)]
+        known: dict[str, float] = dict(cost.to_json())
+        if self.latency is not None:
+            known[LATENCY] = self.latency(graph)
+        rules = [rule for rule in self.constraints if kind == "child" and rule.name in known]
+        broken = [str(rule) for rule in rules if not rule.holds(known)]
         return replace(new, state="infeasible", reason=f"breaks {', '.join(broken)}") if broken else new

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from nas.executors import Job, make
+from nas.executors import Failure, Job, make
 
 
 class Nothing:
@@ -68,9 +68,9 @@ class Clock:
         """Note the time."""
         self.ends.append(time.perf_counter())
 
-    def failed(self, id: int, reason: str) -> None:
+    def failed(self, id: int, failure: Failure) -> None:
         """A benchmark without children measures nothing."""
-        raise SystemExit(f"child {id} failed: {reason}")
+        raise SystemExit(f"child {id} failed: {failure.reason}")
 
 
 def pace(ends: list[float]) -> float:

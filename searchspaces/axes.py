@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,9 @@ class Space:
         networks: Mapping[str, Architecture] | None = None,
         note: str = "",
     ) -> None:
+        given: Any = template  # whatever it is typed as
+        if not is_dataclass(given) and not isinstance(given, tuple):
+            raise InvalidSpace(f"space {name!r}: {documents.short(template)} is no template; give an Architecture")
         try:
             documents.check(template, template=True)
         except InvalidArchitecture as error:

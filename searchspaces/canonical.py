@@ -7,13 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from searchspaces.canvas import Node
     from searchspaces.operations import Operation
 
 Marks = dict[int, str]
+
+
+class Wire(NamedTuple):
+    """What the key needs of a node: its operation in words, the nodes that feed it, whether their order is nothing."""
+
+    text: str
+    inputs: tuple[int, ...]
+    commutative: bool
 
 
 def canonical_key(nodes: Sequence[Node], outputs: Mapping[str, int]) -> str:
@@ -23,9 +31,18 @@ def canonical_key(nodes: Sequence[Node], outputs: Mapping[str, int]) -> str:
     a time (individualisation and refinement, McKay 1981). The form is the whole graph, so two computations never
     share a key.
     """
+    return key_of([wire(node) for node in nodes], outputs)
+
+
+def wire(node: Node) -> Wire:
+    """The node as the key sees it."""
+    return Wire(_text(node.operation), tuple(node.inputs), node.operation.commutative)
+
+
+def key_of(nodes: Sequence[Wire], outputs: Mapping[str, int]) -> str:
+    """`canonical_key` of nodes in the form that it needs."""
     used = _reaching(nodes, outputs)
-    texts = {index: _text(nodes[index].operation) for index in used}
-    marks = {index: texts[index] for index in used}
+    marks = {index: nodes[index].text for index in used}
     for name, index in sorted(outputs.items()):
         marks[index] += f" -> {name}"
     classes = 0
@@ -41,12 +58,13 @@ def canonical_key(nodes: Sequence[Node], outputs: Mapping[str, int]) -> str:
     number = {index: place for place, index in enumerate(sorted(used, key=marks.__getitem__))}
     lines = [f"{name}={number[index]}" for name, index in sorted(outputs.items())]
     for index in number:
-        feeds = [number[feed] for feed in nodes[index].inputs]
-        lines.append(f"{texts[index]}{sorted(feeds) if nodes[index].operation.commutative else feeds}")
-    return _digest(lines, 16)
+        text, inputs, commutative = nodes[index]
+        feeds = [number[feed] for feed in inputs]
+        lines.append(f"{text}{sorted(feeds) if commutative else feeds}")
+    return blake2b("|".join(lines).encode(), digest_size=16).hexdigest()
 
 
-def _choose(nodes: Sequence[Node], marks: Marks, alike: set[int]) -> list[int]:
+def _choose(nodes: Sequence[Wire], marks: Marks, alike: set[int]) -> list[int]:
     """One node to be first in each part of the graph whose mirror images do not depend on another part's.
 
     The parts are the connected components of the nodes that are alike. Of components that are alike as a whole only
@@ -73,7 +91,7 @@ def _choose(nodes: Sequence[Node], marks: Marks, alike: set[int]) -> list[int]:
     return list(chosen.values())
 
 
-def _reaching(nodes: Sequence[Node], outputs: Mapping[str, int]) -> list[int]:
+def _reaching(nodes: Sequence[Wire], outputs: Mapping[str, int]) -> list[int]:
     """The nodes that an output depends on, in their order."""
     used = set(outputs.values())
     for index in range(len(nodes) - 1, -1, -1):
@@ -82,28 +100,30 @@ def _reaching(nodes: Sequence[Node], outputs: Mapping[str, int]) -> list[int]:
     return sorted(used)
 
 
-def _refine(nodes: Sequence[Node], marks: Marks) -> Marks:
+def _refine(nodes: Sequence[Wire], marks: Marks) -> Marks:
     """Each mark digested with the marks of everything above the node, then with those of everything below it."""
+    # The inner loops of the key: most nodes have one input and one reader.
     above: Marks = {}
+    readers: dict[int, list[str]] = {}
     for index, mark in marks.items():
-        node = nodes[index]
-        feeds = [above[feed] for feed in node.inputs]
-        if len(feeds) > 1 and node.operation.commutative:
-            feeds.sort()
-        above[index] = _digest([mark, *feeds])
-    readers: dict[int, list[str]] = {index: [] for index in marks}
+        _, inputs, commutative = nodes[index]
+        if len(inputs) == 1:
+            mark = f"{mark}|{above[inputs[0]]}"
+        elif inputs:
+            feeds = [above[feed] for feed in inputs]
+            mark = "|".join([mark, *(sorted(feeds) if commutative else feeds)])
+        above[index] = blake2b(mark.encode(), digest_size=12).hexdigest()
+        readers[index] = []
     refined: Marks = {}
     for index in reversed(marks):
-        node, read = nodes[index], readers[index]
+        _, inputs, commutative = nodes[index]
+        read = readers[index]
         if len(read) > 1:
             read.sort()
-        refined[index] = own = _digest([above[index], *read])
-        if node.operation.commutative:
-            for feed in node.inputs:
-                readers[feed].append(own)
-        else:
-            for place, feed in enumerate(node.inputs):
-                readers[feed].append(f"{own}:{place}")
+        own = blake2b("|".join([above[index], *read]).encode(), digest_size=12).hexdigest()
+        refined[index] = own
+        for place, feed in enumerate(inputs):
+            readers[feed].append(own if commutative else f"{own}:{place}")
     return {index: refined[index] for index in marks}
 
 
@@ -117,7 +137,3 @@ def _text(operation: Operation) -> str:
             # Equal values are written alike, 1.0 and True as 1.
             texts.append(f"{field.name}={int(value) if isinstance(value, (bool, float)) and value % 1 == 0 else value}")
     return " ".join(texts)
-
-
-def _digest(texts: Sequence[str], size: int = 12) -> str:
-    return blake2b("|".join(texts).encode(), digest_size=size).hexdigest()

@@ -106,6 +106,8 @@ def find_space(name: str, image: int) -> Space:
     Options of a space follow its name, as in "resnext+isocost". Raises `InvalidSpace` for a name that is none, and for
     what goes wrong in a module of yours.
     """
+    if image < 1:
+        raise InvalidSpace(f"space {name!r} for images of {image} pixels a side; allowed is 1 or more")
     plain, *options = name.split("+")
     factory = SPACES[plain] if plain in SPACES else imported(plain, "space", SPACES)
     if isinstance(factory, Space):

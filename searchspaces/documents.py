@@ -14,9 +14,8 @@ import json
 import types
 import typing
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from hashlib import blake2b
 from math import isfinite
 from typing import Annotated, Any, Literal, TypeAlias, cast
@@ -51,6 +50,7 @@ Share: TypeAlias = Annotated[float, Range(0, 1)]
 MAX_ENTRIES = 1024  # of one list: no real network has a row of more, a hostile document may
 MAX_NESTING = 16
 LISTED = 30  # kinds in a message
+RESOLVED = "_types_of_fields"
 MAX_TEXT = 16 * 2**20  # characters; the largest network allowed takes one million
 
 _KINDS: dict[str, type[Any]] = {}
@@ -213,7 +213,7 @@ def check(tree: Any, path: str = "", template: bool = False) -> None:
             raise InvalidArchitecture(
                 f"{type(tree).__name__} is no frozen dataclass; its class needs @dataclass(frozen=True)", path
             )
-        for name, hint in _hints(cast(Hashable, type(tree))).items():
+        for name, hint in _hints(type(tree)).items():
             _check_value(hint, getattr(tree, name), f"{path}.{name}".lstrip("."), template)
 
 
@@ -221,10 +221,16 @@ def _is_frozen(cls: Any) -> bool:
     return dataclasses.is_dataclass(cls) and bool(getattr(cls, "__dataclass_params__").frozen)  # noqa: B009 - no stub
 
 
-@cache
-def _hints(cls: Hashable) -> dict[str, Any]:
-    hints = typing.get_type_hints(cast(type, cls), include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cast(Any, cls))}
+def _hints(cls: Any) -> dict[str, Any]:
+    """The type of each field. Kept in the class, so that it is known where a class of a script is sent to a worker:
+    there the names in its annotations mean nothing.
+    """
+    known: dict[str, Any] | None = vars(cls).get(RESOLVED)
+    if known is None:
+        hints = typing.get_type_hints(cls, include_extras=True)
+        known = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+        setattr(cls, RESOLVED, known)
+    return known
 
 
 def _check_value(hint: Any, value: Any, path: str, template: bool) -> None:

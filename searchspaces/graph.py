@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from searchspaces import operations as ops
-from searchspaces.canonical import canonical_key
+from searchspaces.canonical import Wire, key_of, wire
 from searchspaces.canvas import Canvas, Fragment, Node, Tensor
 from searchspaces.operations import Shape
 
@@ -112,6 +112,22 @@ class Graph:
 
 @lru_cache(maxsize=4096)
 def _key(placed: tuple[tuple[Fragment, tuple[int, ...], str], ...]) -> str:
-    # A network is drawn anew wherever it is needed, from fragments that are drawn once: its key is found once too.
-    graph = Graph(tuple(Part(name, fragment, sources, bool(name)) for fragment, sources, name in placed))
-    return canonical_key(graph.nodes, graph.outputs)
+    # A network is drawn anew wherever it is needed, from fragments that are drawn once: its key is found once too, and
+    # what the key needs of a fragment is read once. It is laid out as `Graph._flat` does, without the names and shapes.
+    nodes: list[Wire] = []
+    ends: list[int] = []
+    outputs: dict[str, int] = {}
+    for fragment, sources, auxiliary in placed:
+        entering = [ends[source] for source in sources]
+        moved = [*range(len(nodes), len(nodes) + len(fragment.nodes)), *reversed(entering)]  # −1 is the first to enter
+        for text, inputs, commutative in _wires(fragment):
+            nodes.append(Wire(text, tuple([moved[index] for index in inputs]), commutative))
+        ends.append(moved[fragment.output])
+        if auxiliary:
+            outputs[auxiliary] = ends[-1]
+    return key_of(nodes, {MAIN: ends[-1], **outputs})
+
+
+@lru_cache(maxsize=4096)
+def _wires(fragment: Fragment) -> tuple[Wire, ...]:
+    return tuple(map(wire, fragment.nodes))

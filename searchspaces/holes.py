@@ -31,6 +31,8 @@ class Hole:
     labels: tuple[Any, ...] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise InvalidSpace(f"a hole is named {self.name!r:.60}; its name must be a text that is not empty")
         if not self.values:
             raise InvalidSpace(f"hole {self.name!r} has no values to choose from")
         if self.labels is not None and len(self.labels) != len(self.values):
@@ -48,6 +50,8 @@ def OneOf(name: str, values: Iterable[T], labels: Iterable[Any] | None = None) -
     It is typed as one of its values, so that a template type-checks like the network it stands for. Raises
     `InvalidSpace` without values, or when `labels` are not one a value.
     """
+    if not isinstance(values, Iterable):
+        raise InvalidSpace(f"hole {name!r:.60} has {values!r:.60} for its values; give a list of what to choose from")
     return cast(T, Hole(name, tuple(values), None if labels is None else tuple(labels)))
 
 

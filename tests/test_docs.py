@@ -297,7 +297,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a template that is none": (
         "from searchspaces import Space\ntiny = Space('x', 3)",
         "mine:tiny",
-        "mine:tiny: its template is a int, not an Architecture",
+        "space 'x': 3 is no template; give an Architecture",
     ),
     "a bad value": (
         "from searchspaces import OneOf, Space\nfrom searchspaces.resnet import Basic, resnet\n"

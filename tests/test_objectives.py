@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.errors import ObjectiveError
-from nas.objectives import EXACT, Constraint, Objective, scalarise
+from nas.objectives import BOUNDED, Constraint, Objective, scalarise
 
 COST = {"flops": 250e6, "params": 5e6, "activations": 1e6, "memory": 4e6}
 METRICS = {"val_accuracy": 0.91, "latency": 0.004, "epoch": 3}
@@ -26,6 +26,7 @@ METRICS = {"val_accuracy": 0.91, "latency": 0.004, "epoch": 3}
         ("activations", Objective("activations", False), 1e6),
         ("memory", Objective("memory", False), 4e6),
         ("latency:min", Objective("latency", False), 0.004),
+        ("latency", Objective("latency", False, timed=True), 0.004),
         ("val_accuracy:max", Objective("val_accuracy", True), 0.91),
     ],
 )
@@ -33,7 +34,7 @@ def test_objective_is_read_valued_and_written(text: str, objective: Objective, v
     assert Objective.parse(text) == objective
     assert str(objective) == text
     assert objective.value(METRICS, COST) == value
-    assert objective.exact == (text in EXACT)
+    assert objective.exact == (text in BOUNDED)
 
 
 def test_a_known_name_may_say_its_own_direction() -> None:
@@ -44,7 +45,7 @@ def test_a_known_name_may_say_its_own_direction() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("latency", "unknown objective 'latency'; .*any other metric needs a direction, as in 'latency:min'"),
+        ("score", "unknown objective 'score'; .*latency.*any other metric needs a direction, as in 'score:max'"),
         ("flop", r"unknown objective 'flop'; did you mean 'flops'\?"),
         ("latency:down", "direction 'down'; choose 'min' or 'max'"),
         ("accuracy:min", "objective 'accuracy:min': accuracy is always maximised"),
@@ -86,6 +87,9 @@ def test_missing_metric_names_those_that_exist() -> None:
         ("activations<=0", 0),
         ("params<=999", 999),
         ("params<=0.5", 0.5),
+        ("latency<=5ms", 0.005),
+        ("latency<=2.5s", 2.5),
+        ("latency>=250us", 250e-6),
     ],
 )
 def test_constraint_is_read_and_written(text: str, bound: float) -> None:
@@ -99,7 +103,7 @@ def test_constraint_has_other_spellings(text: str) -> None:
     assert Constraint.parse(text) == Constraint("flops", 2e9, "<=")
 
 
-@given(st.sampled_from(EXACT), st.floats(0, allow_infinity=False, allow_nan=False), st.sampled_from(["<=", ">="]))
+@given(st.sampled_from(BOUNDED), st.floats(0, allow_infinity=False, allow_nan=False), st.sampled_from(["<=", ">="]))
 def test_constraint_text_round_trips(name: str, bound: float, relation: str) -> None:
     constraint = Constraint(name, bound, relation)
     assert Constraint.parse(str(constraint)) == constraint
@@ -122,7 +126,10 @@ def test_constraint_holds() -> None:
         ("flops<=nan", "and a number"),
         ("accuracy>=0.9", "'accuracy' is only known after training; .*flops, params, activations, memory"),
         ("flop<=3", r"unknown quantity 'flop'; did you mean 'flops'\?"),
-        ("latency<=3", "unknown quantity 'latency'; .*known before training"),
+        ("latency<=3", "'latency<=3': a latency has a unit, s, ms or us, as in 'latency<=5ms'"),
+        ("latency<=3M", "a latency has a unit"),
+        ("flops<=3ms", "'flops<=3ms': 'ms' is a unit of latency only"),
+        ("latencies<=3ms", r"unknown quantity 'latencies'; did you mean 'latency'\?"),
         ("<=3", "unknown quantity ''"),
     ],
 )
@@ -176,3 +183,30 @@ def test_no_objective_gets_better_and_the_reward_worse(row: list[float], column:
     before, after = scalarise(objectives, row), scalarise(objectives, better)
     assert math.isfinite(before)
     assert after >= before - 1e-9 * abs(before)
+
+
+# Latency
+
+
+def test_a_latency_is_measured_or_the_evaluators_own() -> None:
+    measured, own = Objective.parse("latency"), Objective.parse("latency:min")
+    assert measured != own
+    assert (measured.exact, own.exact) == (True, False)
+    assert Objective.parse("latency:max") == Objective("latency", True)  # an odd metric of the evaluator's own
+    for name, maximise in (("flops", False), ("latency", True)):
+        with pytest.raises(ObjectiveError, match="only latency is measured"):
+            Objective(name, maximise, timed=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [("latency<=0.005s", "latency<=5ms"), ("latency <= 5000 us", "latency<=5ms"), ("latency>=2µs", "latency>=2us")],
+)
+def test_a_bound_on_latency_has_other_spellings(text: str, same: str) -> None:
+    assert str(Constraint.parse(text)) == same
+
+
+def test_a_band_of_latency() -> None:
+    band = Constraint.parse("latency=5ms±10%")
+    assert [band.holds({"latency": ms / 1e3}) for ms in (4.4, 4.5, 5.5, 5.6)] == [False, True, True, False]
+    assert str(band) == "latency=5ms±10%"

@@ -17,6 +17,7 @@ from nas.controllers.problem import Problem
 from nas.errors import StoreError, StudyError
 from nas.executors import Driver
 from nas.plan import make_plan
+from nas.replay import replay
 from nas.store import Store, open_store
 from nas.study import Loop
 from searchspaces import Architecture, OneOf, Space, price
@@ -304,7 +305,7 @@ def in_parallel(store: Store, judge: Judge, controller: str, stop_after: int | N
     study = store.create_study("s", plan.spec.to_json()) if fresh else store.study("s")
     loop = Loop(store, study, plan.terms)
     if not fresh:
-        loop.replay()
+        replay(loop)
     Shuffled(judge, 0, stop_after).run(loop)
     return loop
 

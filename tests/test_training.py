@@ -17,10 +17,11 @@ from nas import placement
 from nas.augmentation import Moves, cut_out, shift
 from nas.data import Dataset, Split
 from nas.errors import RecipeError, TrainingError
+from nas.forward import narrow_type
 from nas.optimizers import make_optimizer
 from nas.placement import Placed, place
 from nas.recipe import Recipe
-from nas.training import batch_of, measure, narrow_type, train
+from nas.training import batch_of, measure, train
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(epochs=3, batch_size=16, lr=0.1, precision="float32")

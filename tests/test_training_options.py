@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import nas.forward
 import nas.training
 from nas.augmentation import Batch
 from nas.averaging import Average
@@ -257,7 +258,7 @@ def test_mixing_with_shares_of_nearly_one_or_nought_is_no_mixing() -> None:
 
 def test_gradients_scaled_for_half_precision_train_in_halves_with_averaging(monkeypatch: pytest.MonkeyPatch) -> None:
     """fp16 is refused on a CPU; with the refusal taken away its steps, scaled and unscaled, can be run there."""
-    monkeypatch.setattr(nas.training, "narrow_type", lambda recipe, device: torch.float16)
+    monkeypatch.setattr(nas.forward, "narrow_type", lambda recipe, device: torch.float16)
     recipe = replace(RECIPE, epochs=6, precision="fp16", ema=0.9, clip=1.0, mixup=0.1, eval_batch_size=8)
     steps: list[float] = []
     plain = torch.amp.GradScaler.update

@@ -1,7 +1,7 @@
 """The command line: `nas search`, `nas describe` and the others. Commands parse, call and print; no logic.
 
 Data goes to stdout, progress and errors to stderr. Exit codes: 0; 1 for an error of one clear line; 2 for wrong
-usage; 130 after Ctrl-C.
+usage; 130 after Ctrl-C; 143 after SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from nas import __version__
 
-EXIT_ERROR, EXIT_INTERRUPTED = 1, 130
+EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 130, 143
 
 _ORDER = (
     "search",
@@ -31,7 +31,9 @@ _ORDER = (
     "spaces",
     "networks",
     "describe",
+    "latency",
     "bench",
+    "db",
 )
 
 
@@ -87,7 +89,15 @@ def main() -> None:
     from searchspaces.errors import SearchSpaceError, one_line
     from searchspaces.plugins import FamilyWarning
 
-    from . import bench, dashboard, look, networks, search  # noqa: F401 - each adds its commands to `app`
+    from . import (  # noqa: F401 - each adds its commands to `app`
+        bench,
+        dashboard,
+        db,
+        latency,
+        look,
+        networks,
+        search,
+    )
 
     with suppress(OSError):  # of a directory that is gone
         if not sys.flags.safe_path and os.getcwd() not in sys.path:

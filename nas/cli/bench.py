@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from nas.cli import EXIT_INTERRUPTED, app
+from nas.cli.bar import Bar
 from nas.cli.name_values import TableOptions, name_values
 from nas.cli.output import JsonFlag, console, note, print_json, table
 
@@ -78,7 +79,7 @@ def controllers(
         reference = REFERENCE
     processes = jobs or os.cpu_count() or 1
     try:
-        with _Bar(quiet) as bar:
+        with Bar("runs", quiet) as bar:
             runs, survey = contest(benchmark, everyone, after[-1], processes, bar.show)
     except KeyboardInterrupt:
         note("stopped; a benchmark keeps nothing until it is whole")
@@ -137,25 +138,3 @@ def _print(document: Mapping[str, Any]) -> None:
         if rows:
             out.print(table(columns, rows, title=title, left=["controller"]))
             out.print()
-
-
-class _Bar:
-    """How far the contest is, on stderr: a live bar on a terminal, nothing else where it is none."""
-
-    def __init__(self, quiet: bool) -> None:
-        from rich.progress import Progress
-
-        stderr = console(stderr=True)
-        self._bar = Progress(console=stderr, disable=quiet or not stderr.is_terminal, transient=True)
-        self._task = self._bar.add_task("runs", total=None)
-
-    def __enter__(self) -> _Bar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def show(self, done: int, total: int) -> None:
-        """So many of all are done."""
-        self._bar.update(self._task, completed=done, total=total)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from nas.cli.output import console, count, print_json, table
+from nas.cli.output import console, count, note, print_json, table
 
 if TYPE_CHECKING:
     from nas.plan import Plan
@@ -15,6 +15,8 @@ def dry_run(plan: Plan, as_json: bool, sample: int = 1000) -> None:
     """Price random points and the baselines."""
     from searchspaces.summary import summarise
 
+    if plan.spec.latency is not None:
+        note("a dry run measures nothing: bounds on latency are left out")
     terms, rng = plan.terms, random.Random(plan.spec.seed)
     drafts = [
         (architecture := plan.space.decode(plan.space.sample(rng)), terms.draft(architecture, "child"))

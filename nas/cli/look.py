@@ -8,8 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from nas.cli import app
-from nas.cli.output import DEFAULT_STORAGE, JsonFlag, Storage, console, count, percent, print_json, table, value
+from nas.cli.output import (
+    DEFAULT_STORAGE,
+    JsonFlag,
+    Storage,
+    console,
+    count,
+    percent,
+    print_json,
+    seconds,
+    table,
+    value,
+)
 from nas.cli.published import By, Published, Weights, print_published
+from nas.objectives import LATENCY
 
 
 @app.command()
@@ -56,7 +68,7 @@ def show(
     from nas.api import open_study
 
     name, colon, number = target.rpartition(":")
-    if colon and number.isdigit():
+    if colon and number.isdecimal():
         _show_trial(open_study(name, storage), int(number), as_json)
         return
     document = open_study(target, storage).to_json()
@@ -93,7 +105,7 @@ def pareto(
     if study is None:
         print_published(by or "flops", weights or "v1", as_json)
         return
-    document = open_study(study, storage).to_json()
+    document = open_study(study, storage).front_json()
     if as_json:
         print_json({"study": document["study"]["name"], "front": document["front"], "baselines": document["baselines"]})
     else:
@@ -103,13 +115,14 @@ def pareto(
 def print_front(document: Mapping[str, Any]) -> None:
     """The front of a study as a table, and its baselines in words."""
     out = console()
-    names = [text.split(":")[0] for text in document["study"]["spec"]["objectives"]]
+    objectives = document["study"]["spec"]["objectives"]
+    names = [text.split(":")[0] for text in objectives]
     extra = [name for name in ("flops", "params") if name not in names]
     rows = [
         [
             str(trial["trial"]),
             f"{trial['name']} (baseline)" if trial["name"] else trial["summary"],
-            *(value(name, trial["values"][name]) for name in names),
+            *(_value(text, trial["values"]) for text in objectives),
             *(count(trial[name]) for name in extra),
         ]
         for trial in document["front"]
@@ -125,7 +138,7 @@ def print_front(document: Mapping[str, Any]) -> None:
     lines = [
         [
             baseline["name"],
-            *(value(name, complete[baseline["name"]]["values"][name]) for name in names),
+            *(_value(text, complete[baseline["name"]]["values"]) for text in objectives),
             _verdict(baseline["dominated_by"], [trial["trial"] for trial in document["front"]]),
         ]
         for baseline in document["baselines"]
@@ -134,6 +147,14 @@ def print_front(document: Mapping[str, Any]) -> None:
         out.print()
         columns = ["baseline", *(titles.get(name, name) for name in names), "against the children"]
         out.print(table(columns, lines, left=["baseline", "against the children"]))
+
+
+def _value(objective: str, values: Mapping[str, float]) -> str:
+    """An objective's value; a latency without a direction was measured by nas, and is in seconds."""
+    if objective == LATENCY:
+        return seconds(values[objective])
+    name = objective.split(":")[0]
+    return value(name, values[name])
 
 
 def _verdict(dominated_by: list[int], front: list[int]) -> str:
@@ -170,6 +191,8 @@ def _show_trial(study: Any, number: int, as_json: bool) -> None:
     out.print(
         f"{study.name}:{number} {trial.name or trial.kind}, {trial.state}{': ' + trial.reason if trial.reason else ''}"
     )
+    if trial.failures:
+        out.print(f"further tries, after its worker died or hung: {trial.failures}")
     out.print(document["summary"])
     out.print(f"{count(trial.params)} parameters, {count(trial.flops)} FLOPs, accuracy {percent(trial.val_accuracy)}")
     names = [
@@ -180,4 +203,6 @@ def _show_trial(study: Any, number: int, as_json: bool) -> None:
     rows = [[f"{epoch.metrics[name]:.4g}" for name in names] for epoch in epochs]
     if rows:
         out.print(table(names, rows))
+    if trial.traceback:
+        out.print(trial.traceback, markup=False)
     out.print(f"layers: nas describe {study.name}:{number}")

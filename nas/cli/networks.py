@@ -135,9 +135,9 @@ def describe(
     from searchspaces import layer_table, price, receptive_field
     from searchspaces.summary import summarise
 
-    found = find_target(target, _image(image), storage)
+    found = find_target(target, image_of(image), storage)
     architecture, adapted = found.architecture, found.adapted
-    shape, outputs = _image(image) or found.image, classes or found.classes
+    shape, outputs = image_of(image) or found.image, classes or found.classes
     graph = architecture.draw(shape, outputs)
     cost, layers = price(graph), layer_table(graph)
     if draw is not None:
@@ -210,7 +210,8 @@ def _adapted(names: list[str], image: int) -> list[tuple[str, str]]:
     return [(name, line) for name, line in lines if line]
 
 
-def _image(text: str | None) -> tuple[int, int, int] | None:
+def image_of(text: str | None) -> tuple[int, int, int] | None:
+    """Channels, height and width of an `--image`; wrong usage for what is none."""
     if text is None:
         return None
     try:

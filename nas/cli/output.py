@@ -20,10 +20,19 @@ DEFAULT_STORAGE = "nas.db"
 PIPED_WIDTH = 160  # columns where stdout is no terminal: wide enough that no cell is cut
 
 
+class _Console(Console):
+    """Prints a text without what would move a terminal's cursor: a reason may come from anybody's code."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As rich does."""
+        super().print(*(_shown(each) if isinstance(each, str) else each for each in objects), **options)
+
+
 def console(*, stderr: bool = False) -> Console:
-    """A console without colour or cut-off cells when its stream is not a terminal."""
+    """A console without colour or cut-off cells when its stream is not a terminal; [brackets] stay as they are."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=None if stream.isatty() else PIPED_WIDTH)
+    width = None if stream.isatty() else PIPED_WIDTH
+    return _Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True, width=width)
 
 
 def print_json(document: Any) -> None:
@@ -44,15 +53,19 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str =
             column, justify="left" if column in left else "right", no_wrap=column not in left, overflow="fold"
         )
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*map(_shown, row))
     return made
 
 
+def _shown(cell: str) -> str:
+    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in cell)
+
+
 def count(number: float | None) -> str:
-    """A number with a K, M or G, to three digits: 4.09 G."""
+    """A number with a K, M, G, T, P or E, to three digits: 4.09 G."""
     if number is None:
         return "-"
-    for unit, size in (("G", 1e9), ("M", 1e6), ("K", 1e3)):
+    for unit, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("K", 1e3)):
         if abs(number) >= 0.9995 * size:
             return f"{number / size:.3g} {unit}" if abs(number) < 999.5 * size else f"{number / size:.0f} {unit}"
     return f"{number:.4g}"
@@ -61,6 +74,16 @@ def count(number: float | None) -> str:
 def percent(fraction: float | None) -> str:
     """A fraction as a percentage: 96.3 %."""
     return "-" if fraction is None else f"{100 * fraction:.1f} %"
+
+
+def seconds(number: float | None) -> str:
+    """A short time with its unit, to three digits: 4.09 ms."""
+    if number is None:
+        return "-"
+    unit, size = next(
+        ((unit, size) for unit, size in (("s", 1.0), ("ms", 1e-3)) if number >= 0.9995 * size), ("µs", 1e-6)
+    )
+    return f"{number / size:.3g} {unit}" if number < 999.5 * size else f"{number / size:.0f} {unit}"
 
 
 def value(name: str, number: float | None) -> str:

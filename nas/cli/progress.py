@@ -34,6 +34,7 @@ class Progress:
         self._front: list[list[float]] = []
         self._running: dict[int, TrialRecord] = {}
         self._failed = 0
+        self._tried: dict[int, int] = {}  # by trial: further tries
 
     def __enter__(self) -> Self:
         if self._live:
@@ -60,6 +61,9 @@ class Progress:
         elif trial.state == "failed":
             self._failed += 1
             console(stderr=True).print(f"trial {trial.number} failed: {trial.reason}", markup=False)
+        elif trial.failures > self._tried.get(trial.number, 0):
+            self._tried[trial.number] = trial.failures
+            console(stderr=True).print(f"trial {trial.number} is tried again: {trial.reason}", markup=False)
         if self._live:
             self._live.update(self._text(loop))
         elif self._log and time.monotonic() - self._logged >= LOG_EVERY:

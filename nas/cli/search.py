@@ -8,10 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli import EXIT_INTERRUPTED, app
+from nas.cli import EXIT_INTERRUPTED, EXIT_TERMINATED, app
 from nas.cli.look import print_front
 from nas.cli.name_values import TableOptions, name_values
 from nas.cli.output import DEFAULT_STORAGE, JsonFlag, Storage, duration, note, print_json
+from nas.cli.spending import told as cost
+from nas.cli.workers import (
+    Cpus,
+    EpochTimeout,
+    Executor,
+    Gpus,
+    MaxConcurrent,
+    MaxFailures,
+    RayAddress,
+    TrialTimeout,
+    executor_options,
+    limits,
+)
 
 if TYPE_CHECKING:
     from nas.plan import Plan
@@ -32,13 +45,6 @@ RecipeOptions = Annotated[
     list[str] | None,
     typer.Option("--recipe", help="A training setting, as in epochs=5; may be repeated.", metavar="NAME=VALUE"),
 ]
-Executor = Annotated[
-    str, typer.Option(help="ray (parallel workers) or inline (this process, one child after the other).")
-]
-RayAddress = Annotated[str | None, typer.Option(help="A running Ray cluster; default: a local one for this search.")]
-Cpus = Annotated[float | None, typer.Option(help="CPU cores a child, with ray.", min=0.1)]
-Gpus = Annotated[float | None, typer.Option(help="GPUs a child, with ray; may be a fraction.", min=0)]
-MaxConcurrent = Annotated[int | None, typer.Option(help="At most so many children at once, with ray.", min=1)]
 Seed = Annotated[int, typer.Option(help="Seed of the controller, of the validation split and of training.", min=0)]
 Table = Annotated[
     str | None, typer.Option("--table", help="Train nothing: look results up in this JSON or CSV file.", metavar="FILE")
@@ -56,10 +62,19 @@ def search(
         str, typer.Option(help="pareto, or one of those in docs/controllers.md; options as in pareto+startup=12.")
     ] = "pareto",
     objective: Annotated[
-        list[str] | None, typer.Option(help="accuracy, flops, params …; may be repeated. Default: accuracy, flops.")
+        list[str] | None,
+        typer.Option(help="accuracy, flops, params, latency …; may be repeated. Default: accuracy, flops."),
     ] = None,
     constraint: Annotated[
-        list[str] | None, typer.Option(help='A bound on the price, as in "flops<=300M"; may be repeated.')
+        list[str] | None, typer.Option(help='As in "flops<=300M", "flops=300M±10%" or "latency<=5ms"; may be repeated.')
+    ] = None,
+    latency: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How the latency of an objective or constraint is measured: threads=4, batch=8, device=cpu, "
+            "precision=bfloat16; may be repeated.",
+            metavar="NAME=VALUE",
+        ),
     ] = None,
     baselines: Annotated[
         str, typer.Option(help="Networks to train for comparison: auto, all, none, or names with commas.")
@@ -82,6 +97,9 @@ def search(
     cpus_per_trial: Cpus = None,
     gpus_per_trial: Gpus = None,
     max_concurrent: MaxConcurrent = None,
+    epoch_timeout: EpochTimeout = None,
+    trial_timeout: TrialTimeout = None,
+    max_failures: MaxFailures = 1,
     seed: Seed = 0,
     name: Name = None,
     storage: Storage = DEFAULT_STORAGE,
@@ -104,7 +122,7 @@ def search(
         space,
         evaluator=None if results is None else f"table:{results}",
         evaluator_options=name_values(table_options, "--table-option", "val_accuracy=acc/100"),
-        dataset=_data(dataset, fraction, image_size, seed),
+        dataset=dataset_of(dataset, fraction, image_size, seed),
         controller=controller,
         controller_options=controller_options,
         scheduler=scheduler,
@@ -112,10 +130,13 @@ def search(
         budget=budget,
         objectives=objective or ("accuracy", "flops"),
         constraints=constraint or (),
+        latency=name_values(latency, "--latency", "threads=4"),
         recipe=name_values(recipe),
         baselines=_names(baselines),
         executor=executor,
-        executor_options=_executor_options(executor, ray_address, cpus_per_trial, gpus_per_trial, max_concurrent),
+        executor_options=executor_options(executor, ray_address, cpus_per_trial, gpus_per_trial, max_concurrent)
+        | limits(epoch_timeout, trial_timeout),
+        max_failures=max_failures,
         seed=seed,
     )
     if dry_run:
@@ -128,7 +149,7 @@ def search(
 
         if not quiet:
             _introduce(plan)
-        study = name or free_name(plan, store)
+        study = free_name(plan, store) if name is None else name
         _run(study, store, storage, quiet, as_json, lambda observer: run_plan(plan, study, store, observer))
 
 
@@ -161,6 +182,9 @@ def baseline(
     cpus_per_trial: Cpus = None,
     gpus_per_trial: Gpus = None,
     max_concurrent: MaxConcurrent = None,
+    epoch_timeout: EpochTimeout = None,
+    trial_timeout: TrialTimeout = None,
+    max_failures: MaxFailures = 1,
     seed: Seed = 0,
     name: Name = None,
     storage: Storage = DEFAULT_STORAGE,
@@ -178,31 +202,34 @@ def baseline(
         return
     plan = make_plan(
         "resnet",  # of no consequence: nothing is sampled
-        dataset=_data(dataset, fraction, image_size, seed),
+        dataset=dataset_of(dataset, fraction, image_size, seed),
         budget=0,
         recipe=name_values(recipe),
         baselines=networks,
         executor=executor,
-        executor_options=_executor_options(executor, ray_address, cpus_per_trial, gpus_per_trial, max_concurrent),
+        executor_options=executor_options(executor, ray_address, cpus_per_trial, gpus_per_trial, max_concurrent)
+        | limits(epoch_timeout, trial_timeout),
+        max_failures=max_failures,
         seed=seed,
     )
     with open_store(storage) as store:
-        own = name or api.free_name(plan, store, "baselines")
+        own = api.free_name(plan, store, "baselines") if name is None else name
         _run(own, store, storage, quiet, as_json, lambda seen: api.run_plan(plan, own, store, seen))
 
 
 def _run(name: str, store: Store, storage: str, quiet: bool, as_json: bool, work: Callable[[Any], Study]) -> None:
-    """Run with progress on stderr, then print the front; after Ctrl-C, the command that resumes."""
+    """Run with progress on stderr, then print the front; after Ctrl-C or SIGTERM, the command that resumes."""
     from nas.cli.progress import Progress
+    from nas.executors import Terminated
 
     begun = time.monotonic()
     where = "" if storage == DEFAULT_STORAGE else f" --storage {_masked(storage)}"
     try:
         with Progress(quiet=quiet) as progress:
             study = work(progress)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated) as signal:
         note(f"\nstopped; finished trials are kept. Go on with: nas resume {name}{where}")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        raise typer.Exit(EXIT_INTERRUPTED if isinstance(signal, KeyboardInterrupt) else EXIT_TERMINATED) from None
     if study.ended_because:
         note(f"stopped before the budget: {study.ended_because}")
     document = study.to_json()
@@ -216,6 +243,8 @@ def _run(name: str, store: Store, storage: str, quiet: bool, as_json: bool, work
         trained, whole = (document["epochs"][name] for name in ("trained", "without_scheduler"))
         saved = f"; {trained} of {whole} epochs trained" if trained < whole else ""
         note(f"\n{told}{saved}; {duration(time.monotonic() - begun)}")
+        if document["study"]["spent"]:
+            note(cost(document["study"]["spent"]))
         best = f" · nas describe {name}:{document['front'][0]['trial']}{where}" if document["front"] else ""
         note(f"look further: nas show {name}{where}{best}")
 
@@ -231,13 +260,19 @@ def _introduce(plan: Plan) -> None:
         f"space {spec.space}: {plan.space.size:.3g} points for images of {side} · controller {spec.controller} · "
         f"objectives {', '.join(spec.objectives)} · {how}{stops}"
     )
+    if spec.latency is not None:
+        from nas.latency.conditions import Conditions
+
+        here = Conditions(**spec.latency)
+        note(f"latency: blocks are measured as they are met, batches of {here.batch} on {here}")
     if spec.baselines:
         note(f"baselines: {', '.join(spec.baselines)}")
     if plan.left_out:
         note(f"left out as too dear for this space: {', '.join(plan.left_out)} (--baselines all trains them)")
 
 
-def _data(name: str, fraction: float, image_size: int | None, seed: int) -> Any:
+def dataset_of(name: str, fraction: float, image_size: int | None, seed: int) -> Any:
+    """The data that the options name."""
     from nas.data import DataSpec
 
     return DataSpec(name, fraction=fraction, image_size=image_size, seed=seed)
@@ -254,16 +289,6 @@ def _with_options(text: str, flag: str) -> tuple[str, dict[str, Any]]:
 
 def _names(text: str) -> str | list[str]:
     return text if text in ("auto", "all", "none") else [name.strip() for name in text.split(",")]
-
-
-def _executor_options(
-    executor: str, address: str | None, cpus: float | None, gpus: float | None, concurrent: int | None
-) -> dict[str, Any]:
-    given = {"address": address, "cpus_per_trial": cpus, "gpus_per_trial": gpus, "max_concurrent": concurrent}
-    options = {key: value for key, value in given.items() if value is not None}
-    if options and executor != "ray":
-        raise typer.BadParameter(f"--executor {executor} takes no Ray options ({', '.join(options)})")
-    return options
 
 
 def _masked(storage: str) -> str:

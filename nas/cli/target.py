@@ -38,7 +38,7 @@ def find_target(name: str, image: Image | None, storage: str) -> Target:
     if name.endswith(".json") or os.path.isfile(name):
         return Target(Architecture.from_json(_document(Path(name))), (3, 224, 224), 1000)
     head, colon, tail = name.rpartition(":")
-    if colon and tail.isdigit():
+    if colon and tail.isdecimal():
         from nas.api import open_study
 
         study = open_study(head, storage)

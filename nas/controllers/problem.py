@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nas.objectives import LATENCY
 from searchspaces.errors import InvalidArchitecture, NotInSpace
 
 if TYPE_CHECKING:
     from nas.objectives import Constraint, Objective
-    from searchspaces import Cost, Point, Space
+    from searchspaces import Cost, Graph, Point, Space
 
 REMEMBERED = 65536  # points whose price is kept
 
@@ -21,6 +22,8 @@ class Problem:
     With `image` (channels, height, width) and `classes`, points are priced, and two points that are one computation
     count as one. Without, nothing is known of a point but its choices: every point is allowed and another network.
     `auxiliary`: whether networks are trained with their auxiliary classifiers, which must then fit as well.
+    `latency` gives the seconds of a graph, where they are an objective or bounded; without it they are not known, and
+    no bound on them is kept.
     """
 
     def __init__(
@@ -31,13 +34,20 @@ class Problem:
         image: tuple[int, int, int] | None = None,
         classes: int = 0,
         auxiliary: bool = False,
+        latency: Callable[[Graph], float] | None = None,
     ) -> None:
         self.space = space
         self.objectives = tuple(objectives)
-        self.constraints = tuple(constraints)
+        self.latency = latency
+        # The latency comes last: it may have to be measured.
+        self.constraints = (
+            *(rule for rule in constraints if rule.name != LATENCY),
+            *(rule for rule in constraints if rule.name == LATENCY and latency is not None),
+        )
         self.image, self.classes, self.auxiliary = image, classes, auxiliary
         self.refusal = ""  # why the latest point that cannot be drawn cannot
         self._price = lru_cache(maxsize=REMEMBERED)(self._priced)
+        self._seconds = lru_cache(maxsize=REMEMBERED)(self._timed)
         self._key = lru_cache(maxsize=1024)(self._named)  # a proposal asks several times
 
     @property
@@ -54,12 +64,22 @@ class Problem:
         if not self.priced:
             return True
         cost = self.cost(point)
-        return cost is not None and all(rule.holds(cost.to_json()) for rule in self.constraints)
+        if cost is None:
+            return False
+        known: dict[str, float] = dict(cost.to_json())
+        for rule in self.constraints:
+            if rule.name == LATENCY:
+                known[LATENCY] = self._seconds(point)
+            if not rule.holds(known):
+                return False
+        return True
 
     def exact(self, point: Point) -> dict[int, float]:
         """The objectives whose values are known before training, by their place."""
         cost = self.cost(point) if self.priced else None
-        known: Mapping[str, float] = {} if cost is None else cost.to_json()
+        known: dict[str, float] = {} if cost is None else dict(cost.to_json())
+        if known and self.latency is not None and any(objective.timed for objective in self.objectives):
+            known[LATENCY] = self._seconds(point)
         return {place: float(known[o.name]) for place, o in enumerate(self.objectives) if o.exact and o.name in known}
 
     def network(self, point: Point) -> Hashable:
@@ -96,6 +116,11 @@ class Problem:
     def _named(self, point: Point) -> str:
         assert self.image is not None
         return self.space.decode(point).draw(self.image, self.classes, self.auxiliary).key
+
+    def _timed(self, point: Point) -> float:
+        assert self.image is not None
+        assert self.latency is not None
+        return self.latency(self.space.decode(point).draw(self.image, self.classes))
 
     def _priced(self, point: Point) -> Cost | None:
         from searchspaces import price

@@ -109,6 +109,8 @@ def _images(folder: Path, below: str) -> Iterator[_File]:
                     status = entry.stat()
                 except OSError as error:
                     raise DataError(f"cannot read {entry.path}: {error.strerror}; mend or remove it") from error
+                if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device never ends
+                    raise DataError(f"{entry.path} is no regular file; remove it")
                 yield _File(path, status.st_size, status.st_mtime_ns)
 
 

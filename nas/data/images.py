@@ -34,6 +34,8 @@ BATCH = 64
 BATCH_BYTES = 8 * 2**20
 THREADS = min(8, os.cpu_count() or 1)
 ORIENTATION = 0x0112
+MOST_PIXELS = 2**30 // 12  # as Pillow warns of: decoded, 256 MiB
+MOST_BYTES = 512 * 2**20  # of one file; more is no image of a data set
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -136,11 +138,26 @@ def decode_file(file: str, shape: Shape) -> NDArray[np.uint8]:
     return _fitted(file, _bytes(file), shape)
 
 
+def open_file(file: str, channels: int) -> Image.Image:
+    """The image in a file at its own size, upright, grey for one channel and else RGB. Raises DataError."""
+    from PIL import Image
+
+    data = _bytes(file)
+    try:
+        with Image.open(BytesIO(data)) as image:
+            return in_colour(_upright(image), channels)
+    except MemoryError:
+        raise
+    except Exception as error:  # a broken file makes a decoder raise anything
+        raise _corrupt(file, error) from error
+
+
 def _fitted(file: str, data: bytes, shape: Shape) -> NDArray[np.uint8]:
     from PIL import Image
 
     try:
         with Image.open(BytesIO(data)) as image:
+            _check_size(image)
             if min(image.size) >= 4 * max(shape[1:]):
                 image.draft(None, (2 * shape[2], 2 * shape[1]))  # a JPEG can be decoded at a lower scale, faster
             return _pixels(_upright(image), shape)
@@ -161,6 +178,7 @@ def _head(file: str) -> _Head:
 
     try:
         with Image.open(file) as image:
+            _check_size(image)
             width, height = image.size
             turned = _orientation(image) >= 5
             return _Head(image.mode in GREY_MODES, *((width, height) if turned else (height, width)))
@@ -168,6 +186,13 @@ def _head(file: str) -> _Head:
         raise _unreadable(file, error) from error
     except Exception as error:  # as in decoding
         raise _corrupt(file, error) from error
+
+
+def _check_size(image: Image.Image) -> None:
+    """Before anything is decoded: a small file may hold, or claim, gigabytes of pixels."""
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width}×{height} pixels, at most {MOST_PIXELS:,} are allowed")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -185,20 +210,27 @@ def _upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
 
 
-def _pixels(image: Image.Image, shape: Shape) -> NDArray[np.uint8]:
-    """C,H,W of an image, fitted to `shape`."""
-    from PIL import Image, ImageOps
+def in_colour(image: Image.Image, channels: int) -> Image.Image:
+    """An image as 8-bit grey for one channel, else RGB. Raises ValueError for floating-point pixels."""
+    from PIL import Image
 
-    channels, height, width = shape
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers of unknown range")
     if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip at 255
         image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
+    image.load()  # even where nothing is to be changed: the file is closed next
     mode = "L" if channels == 1 else "RGB"
-    if image.mode != mode:
-        image = image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _pixels(image: Image.Image, shape: Shape) -> NDArray[np.uint8]:
+    """C,H,W of an image, fitted to `shape`."""
+    from PIL import Image, ImageOps
+
+    channels, height, width = shape
+    image = in_colour(image, channels)
     if image.size != (width, height):
         image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
@@ -208,6 +240,8 @@ def _pixels(image: Image.Image, shape: Shape) -> NDArray[np.uint8]:
 def _bytes(file: str) -> bytes:
     try:
         with open(file, "rb") as stream:
+            if os.fstat(stream.fileno()).st_size > MOST_BYTES:
+                raise DataError(f"cannot decode the image {file}: larger than {MOST_BYTES // 2**20} MiB; remove it")
             return stream.read()
     except OSError as error:
         raise _unreadable(file, error) from error

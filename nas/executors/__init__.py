@@ -14,6 +14,7 @@ from nas.errors import ExecutorError, unknown
 
 if TYPE_CHECKING:
     from nas.evaluators import Evaluator
+    from nas.executors.resources import Share
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,30 @@ class Job:
     epochs: int  # the child is finished after so many epochs, or earlier if its evaluator ends
 
 
+@dataclass(frozen=True)
+class Failure:
+    """How a child broke. `again`: it was its worker that died or hung, so that another try may go better."""
+
+    reason: str  # one line
+    traceback: str = ""  # the end of it, of several lines; empty where there is none
+    again: bool = False
+
+
+class Terminated(SystemExit):
+    """SIGTERM came: the search has stopped as after Ctrl-C. A program that does not catch it ends with code 143."""
+
+    CODE = 143  # 128 + 15, as a shell says it
+
+    def __init__(self) -> None:
+        super().__init__(self.CODE)
+
+
 class Driver(Protocol):
     """The search loop as an executor sees it.
 
     A child's life is `next`, `started`, `epoch` any number of times, and then exactly one of: `finished`, `failed`,
-    or an `epoch` that returned False, after which nothing more is said about that child.
+    or an `epoch` that returned False, after which nothing more is said about that child. A child that has failed may
+    come from `next` again, for another try. When the run is interrupted nothing is said of the children in flight.
     """
 
     def next(self) -> Job | None:
@@ -55,8 +75,8 @@ class Driver(Protocol):
         """The child has run to its end."""
         ...
 
-    def failed(self, id: int, reason: str) -> None:
-        """The child, or its worker, broke; the reason is one line."""
+    def failed(self, id: int, failure: Failure) -> None:
+        """The child, or its worker, broke."""
         ...
 
 
@@ -68,11 +88,17 @@ class Executor(Protocol):
         """How many children run at once."""
         ...
 
+    @property
+    def share(self) -> Share:
+        """What a child holds of a machine."""
+        ...
+
     def run(self, driver: Driver) -> None:
         """Return when the driver is done and no child is in flight.
 
         An exception from the driver ends the run and is raised here; one from a child goes to `Driver.failed`.
-        KeyboardInterrupt comes through after the workers are stopped.
+        After Ctrl-C or SIGTERM the running epochs come to their end first, then KeyboardInterrupt or `Terminated` is
+        raised; after a second one at once.
         """
         ...
 

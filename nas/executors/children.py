@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import re
-import traceback
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import NasError, TrainingError
-from nas.executors import Driver, Job
+from nas.errors import TrainingError
+from nas.executors import Driver, Failure, Job, Terminated
+from nas.executors.limits import Alarm, Limits, Overtime
+from nas.executors.reasons import failure, spoils
 
 if TYPE_CHECKING:
     from nas.evaluators import Evaluator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Decode = Callable[[Job], tuple[Any, Any]]
 """Job -> (architecture, recipe), the objects that the evaluator takes."""
 
-LONGEST_REASON = 500  # characters; CUDA's out-of-memory text alone is longer than a table row should be
+LAST_EPOCH = 2**31 - 1  # what a database's whole numbers hold everywhere
 
 
 def decode(job: Job) -> tuple[Any, Any]:
@@ -32,37 +32,53 @@ def decode(job: Job) -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class Step:
-    """What one epoch of a child came to."""
+    """What one epoch of a child came to. `spoilt`: its process is not to be trusted with another child."""
 
     metrics: dict[str, float] | None = None
-    failed: str | None = None
+    failed: Failure | None = None
     last: bool = False
+    spoilt: bool = False
 
 
 class Child:
     """A job being run by an evaluator; `step` trains one epoch and never raises an Exception."""
 
-    def __init__(self, evaluator: Evaluator, job: Job, decode: Decode = decode) -> None:
+    def __init__(self, evaluator: Evaluator, job: Job, decode: Decode = decode, limits: Limits | None = None) -> None:
         self._job = job
-        self._count = 0
+        self._limits = limits or Limits()
+        self._begun = time.monotonic()
+        self._count = 0  # epochs so far
+        self._last = 0  # the number that the last one had
         self._epochs = _epochs(evaluator, job, decode)
 
     def step(self) -> Step:
         """Train the next epoch; the step that is marked as last has closed the child."""
         metrics = None
+        alarm = self._alarm()
         try:
-            metrics = _plain(next(self._epochs), self._count + 1)
-            self._count += 1
-            if self._count < self._job.epochs:
-                return Step(metrics)
-            # Not asked for one epoch more: an evaluator without a bound of its own would train it in vain.
-            self._close()
+            with alarm:
+                metrics = _plain(next(self._epochs), self._last)
+                self._last = int(metrics["epoch"])
+                self._count += 1
+                if self._count == self._job.epochs:
+                    # Not asked for one epoch more: an evaluator without a bound of its own would train it in vain.
+                    self._close()
         except StopIteration:
             if self._count == 0:
-                return Step(failed="the evaluator ended before its first epoch", last=True)
-        except Exception as error:
-            return Step(metrics, failed=reason(error), last=True)
-        return Step(metrics, last=True)
+                return Step(failed=Failure("the evaluator ended before its first epoch"), last=True)
+            return Step(last=True)
+        except Overtime as late:
+            alarm.disarm()
+            return Step(metrics, failure(late, again=late.again), last=True, spoilt=True)
+        except Terminated:  # meant for the search, not for the child
+            raise
+        except (Exception, SystemExit) as error:
+            return Step(metrics, failure(error), last=True, spoilt=spoils(error))
+        return Step(metrics, last=self._count == self._job.epochs)
+
+    def _alarm(self) -> Alarm:
+        spent = time.monotonic() - self._begun
+        return Alarm(self._limits.left(spent), self._limits, self._last + 1, self._begun)
 
     def abandon(self) -> None:
         """Let go of a child that is stopped before its end; what its evaluator raises then interests nobody."""
@@ -86,52 +102,39 @@ def deliver(driver: Driver, id: int, step: Step) -> bool:
     return not step.last
 
 
-def reason(error: BaseException) -> str:
-    """One line for a child's failure: our own errors speak for themselves, others say their type and place."""
-    message = " ".join(str(error).split())
-    if not (isinstance(error, NasError) and message):
-        message = f"{type(error).__name__}: {message}" if message else type(error).__name__
-        message = _shorten(message) + _place(error)
-    return _shorten(message)
-
-
-def worker_death(text: str) -> str:
-    """One line for a child whose worker process died, made of the many that Ray has to say."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or [""]
-    if "creation task" in lines[0]:
-        return _shorten(f"the worker could not start: {lines[-1]}")
-    if memory := re.search(r"low on memory.* was (.+ limit)", lines[0]):
-        return f"the worker was stopped because its machine ran low on memory ({memory[1]})"
-    if code := re.search(r"exit code (\d+)", lines[-1]):
-        return f"the worker process ended with exit code {code[1]}"
-    if "connection error" in lines[-1]:
-        return "the worker process was killed or crashed (out of memory, or a fault in compiled code)"
-    return _shorten(f"the worker died: {lines[-1]}")
-
-
 def _epochs(evaluator: Evaluator, job: Job, decode: Decode) -> Iterator[Mapping[str, float]]:
     # A generator, so that nothing of the child (not even its JSON) is read before the first step.
     architecture, recipe = decode(job)
     yield from evaluator.run(architecture, recipe, job.seed)
 
 
-def _plain(metrics: Mapping[str, float], epoch: int) -> dict[str, float]:
-    """Python's own numbers, so that no tensor or array travels to the driver; `epoch` is filled in if missing."""
-    plain: dict[str, float] = {"epoch": epoch}
+def _plain(metrics: Any, before: int) -> dict[str, float]:
+    """Python's own numbers, so that no tensor or array travels to the driver.
+
+    `epoch` is filled in if missing; it must be a whole number above that of the epoch `before`. Raises TrainingError
+    for what no store could keep.
+    """
+    if not isinstance(metrics, Mapping):
+        raise TrainingError(f"an epoch must give metrics by name, got {_shown(metrics)}")
+    plain: dict[str, float] = {"epoch": before + 1}
     for name, value in metrics.items():
+        if not isinstance(name, str) or not name.isprintable():
+            raise TrainingError(f"a metric's name must be a printable text, got {_shown(name)}")
         try:
-            plain[name] = value if type(value) is int else float(value)
-        except (TypeError, ValueError) as error:
-            raise TrainingError(f"metric {name!r} must be a number, got {value!r}") from error
+            number = float(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise TrainingError(f"metric {name!r} must be a number, got {_shown(value)}") from error
+        plain[name] = value if type(value) is int else number
+    epoch = plain["epoch"]
+    if not (before < epoch <= LAST_EPOCH and epoch == int(epoch)):
+        raise TrainingError(f"metric 'epoch' must be a whole number above {before}, got {epoch!r}")
     return plain
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
-
-
-def _place(error: BaseException) -> str:
-    """` (file:line)` of the innermost frame outside installed packages: where the user can look."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
-    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+def _shown(value: object) -> str:
+    """What was given, short, whatever its own `repr` does."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 80 else text[:79] + "…"

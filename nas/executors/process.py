@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from nas.errors import ExecutorError
+from nas.executors import Terminated
 
 SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new reporter prints to stdout even when verbose is 0
@@ -26,6 +28,8 @@ SETTINGS = {
 }
 """Environment variables that make Ray Tune quiet and light."""
 
+TERM_SECONDS = 10.0  # from SIGTERM to the end of the running epochs at most; a node that is taken away waits 30 or so
+LEAVE_SECONDS = 5.0  # more, for the end of Ray
 LONGEST_PLACE = 30  # bytes; Ray puts sockets below it, and a socket's path may have 107
 
 
@@ -59,28 +63,67 @@ def quiet(printer: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C calls `stop` once, so that the work can end at a good moment; a second one is a KeyboardInterrupt.
+def interruptible(stop: Callable[[BaseException], None], *, tell: bool = True) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `stop`, so that the work can end at a good moment; a second one raises at once.
 
-    A program that handles SIGINT in its own way keeps doing so. Python handles signals in the main thread only.
+    `stop` is given what the work should raise in the end: KeyboardInterrupt or `Terminated`. Whoever sends SIGTERM
+    waits seconds, not for an epoch, so the second one follows by itself, and soon after it the process ends whatever
+    holds it: all that was recorded is in the store. `tell`: say so on stderr. A program that handles a signal in its
+    own way keeps doing so. Python handles signals in the main thread only.
     """
-    if threading.current_thread() is not threading.main_thread():
+    main = threading.main_thread()
+    if threading.current_thread() is not main:
         yield
         return
-    usual = signal.getsignal(signal.SIGINT)
+    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     other = signal.getsignal(signal.SIGUSR1)  # Tune takes this signal and does not give it back
+    hurry = threading.Timer(TERM_SECONDS, lambda: signal.pthread_kill(main.ident or 0, signal.SIGTERM))
+    # Where Ray's own processes were ended by the same signal, a call of Ray may not come back for a minute.
+    leave = threading.Timer(TERM_SECONDS + LEAVE_SECONDS, lambda: os._exit(Terminated.CODE))
+    hurry.daemon = leave.daemon = True
+    seen: set[int] = set()
 
-    def first(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, usual)
-        stop()
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        if seen:
+            raise KeyboardInterrupt
+        seen.add(number)
+        if tell:
+            _say("interrupted: the search ends when the running epochs are recorded; Ctrl-C again ends it at once")
+        stop(KeyboardInterrupt())
 
-    if usual is signal.default_int_handler:
-        signal.signal(signal.SIGINT, first)
+    def terminated(number: int, frame: FrameType | None) -> None:
+        if number in seen:
+            raise Terminated
+        seen.add(number)
+        hurry.start()
+        leave.start()
+        if tell:
+            _say(f"terminated: the search ends when the running epochs are recorded, in {TERM_SECONDS:g} s at most")
+        stop(Terminated())
+
+    if usual[signal.SIGINT] is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupted)
+    if usual[signal.SIGTERM] is signal.SIG_DFL or _of_ray(usual[signal.SIGTERM]):
+        signal.signal(signal.SIGTERM, terminated)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
+        hurry.cancel()
+        leave.cancel()
+        for number, handler in usual.items():
+            signal.signal(number, handler)
         signal.signal(signal.SIGUSR1, other)
+
+
+def _of_ray(handler: object) -> bool:
+    """Whether a handler is the one that Ray puts in when it starts, with which the process just ends."""
+    return str(getattr(handler, "__module__", "")).startswith("ray.")
+
+
+def _say(text: str) -> None:
+    """A line for the person; in a handler of signals, where stderr may be in the middle of another, or be gone."""
+    with contextlib.suppress(RuntimeError, OSError, ValueError, AttributeError):
+        print(f"nas: {text}", file=sys.stderr, flush=True)
 
 
 def new_directory(temp_dir: str | os.PathLike[str] | None) -> str:

@@ -8,7 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from nas.executors import Job
-from nas.executors.children import Child, Decode, Step, reason
+from nas.executors.children import Child, Decode, Step
+from nas.executors.limits import Limits
+from nas.executors.reasons import failure, spoils
 
 if TYPE_CHECKING:
     from nas.evaluators import Evaluator
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 class WarmWorker:
     """Runs one child after the other; the payload is a pickled (classes, decode, evaluator)."""
 
-    def __init__(self, payload: bytes, threads: int, gpus: bool) -> None:
+    def __init__(self, payload: bytes, threads: int, gpus: bool, limits: Limits | None = None) -> None:
         """Prepare the process. Nothing of the user's runs yet: an error here would cost the process, not a child."""
         # Read when torch is imported, which is later.
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
@@ -25,6 +27,7 @@ class WarmWorker:
             # Newer versions of Ray show every GPU to a worker that has reserved none.
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._threads = threads
+        self._limits = limits
         self._payload = payload
         self._held: tuple[Evaluator, Decode] | None = None
         self._job: Job | None = None
@@ -41,7 +44,7 @@ class WarmWorker:
             try:
                 self._child = self._begin()
             except Exception as error:
-                return Step(failed=reason(error), last=True)
+                return Step(failed=failure(error), last=True, spoilt=spoils(error))
         return self._child.step()
 
     def rest(self) -> None:
@@ -60,4 +63,4 @@ class WarmWorker:
         torch = sys.modules.get("torch")
         if torch is not None:
             torch.set_num_threads(self._threads)
-        return Child(self._held[0], self._job, self._held[1])
+        return Child(self._held[0], self._job, self._held[1], self._limits)

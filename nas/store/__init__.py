@@ -6,6 +6,7 @@ Imports SQLAlchemy, so import it where it is used. Alembic is imported only to m
 from nas.store.records import (
     CurveRecord,
     EpochRecord,
+    LatencyRecord,
     NewTrial,
     StudyRecord,
     TrialRecord,
@@ -15,6 +16,7 @@ from nas.store.store import Store, open_store
 __all__ = [
     "CurveRecord",
     "EpochRecord",
+    "LatencyRecord",
     "NewTrial",
     "Store",
     "StudyRecord",

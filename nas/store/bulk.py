@@ -58,6 +58,21 @@ def read_trials(store: Store, study_id: int, after: int = -1, again: Collection[
         return _table(connection, select(*wanted), TRIALS, study_id, after, again)
 
 
+def read_complete(store: Store, study_id: int, names: Sequence[str]) -> npt.NDArray[np.float64]:
+    """A row for each complete trial, in number order: its number, whether it is a child, and the named values.
+
+    A name is `accuracy` (the metric `val_accuracy`), a cost, or a final metric; NaN where it was not measured.
+    """
+    columns = {"accuracy": trials.c.val_accuracy, **{name: trials.c[name] for name in _COSTS}}
+    values = [columns[name] if name in columns else trials.c.metrics[name].as_float() for name in names]
+    wanted = select(trials.c.number, case((trials.c.kind == "child", 1), else_=0), *values)
+    complete = wanted.where(trials.c.study_id == study_id, trials.c.state == "complete").order_by(trials.c.number)
+    with store.database.read() as connection:
+        # A list of rows becomes an array at once; None becomes NaN.
+        found: Any = connection.execute(complete).cursor
+        return np.array(found.fetchall(), dtype=np.float64).reshape(-1, 2 + len(names))
+
+
 def read_metric(store: Store, study_id: int, name: str, after: int = -1, again: Collection[int] = ()) -> Table:
     """One final metric of each trial, as `METRIC`; NaN where it was not measured or not finite."""
     with store.database.read() as connection:

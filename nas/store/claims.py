@@ -95,15 +95,26 @@ def running(connection: Connection) -> set[int]:
 def claimed(database: Database, study_id: int, name: str) -> Iterator[None]:
     """Hold the study in here, with a sign of life every ten seconds.
 
-    Raises StoreError when another process that is alive holds it; what a dead one left is taken over.
+    Raises StoreError when another process that is alive holds it; what a dead one left is taken over. So may this
+    claim be while the database cannot be reached: then the next step that is done after the outage is refused.
     """
     _take(database, study_id, name)
+
+    def still_mine(connection: Connection) -> None:
+        if connection.execute(_BEAT, {**_myself(study_id), "seen_at": datetime.now(UTC)}).rowcount != 1:
+            raise StoreError(
+                f"study {name!r} was taken over by {claim_of(connection, study_id) or 'another process'} "
+                "while its database could not be reached; this search ends"
+            )
+
+    database.guards.append(still_mine)
     done = threading.Event()
     heart = threading.Thread(target=_beat, args=(database, study_id, done), name="nas-heartbeat", daemon=True)
     heart.start()
     try:
         yield
     finally:
+        database.guards.remove(still_mine)
         done.set()
         heart.join()
         with suppress(StoreError), database.write() as connection:  # the database may be gone; then it will seem dead
@@ -133,8 +144,11 @@ def _take(database: Database, study_id: int, name: str) -> None:
 
 def _beat(database: Database, study_id: int, done: threading.Event) -> None:
     while not done.wait(BEAT_SECONDS):
-        with suppress(StoreError), database.write() as connection:
-            connection.execute(_BEAT, {**_myself(study_id), "seen_at": datetime.now(UTC)})
+        try:
+            with database.write() as connection:
+                connection.execute(_BEAT, {**_myself(study_id), "seen_at": datetime.now(UTC)})
+        except StoreError:
+            database.was_gone = True
 
 
 def _myself(study_id: int) -> dict[str, Any]:

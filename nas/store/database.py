@@ -6,21 +6,25 @@ import functools
 import json
 import sqlite3
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
-from urllib.parse import quote
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, select
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from nas.errors import StoreError
-from nas.store import address
+from nas.store import address, outages, sqlite_files
+from nas.store.outages import Outage, Unreachable, cut_off, disk_full, passes
+from nas.store.prepared import Prepared
 
+T = TypeVar("T")
+Work: TypeAlias = Callable[[Connection], T]
+
+_FAILURES = (SQLAlchemyError, sqlite3.Error, Unreachable)
 BUSY_SECONDS = 30.0  # how long a writer waits for another process's transaction
 
 
@@ -33,9 +37,12 @@ def _dumps(document: object) -> str:
 
 
 class Database:
-    """An engine with two kinds of transactions. Safe for threads; forget it after a fork."""
+    """An engine and its transactions. Safe for threads; forget it after a fork.
 
-    def __init__(self, engine: Engine, label: str) -> None:
+    `read` and `write` are tried once, `ask` and `commit` outlast an outage.
+    """
+
+    def __init__(self, engine: Engine, label: str, *, read_only: bool = False) -> None:
         self.engine = engine
         self.label = label  # names the database in messages; holds no password
         self._writer = engine.execution_options(nas_write=True)
@@ -43,6 +50,11 @@ class Database:
         memory = address.in_memory(engine.url)
         self._turn: AbstractContextManager[Any] = threading.Lock() if memory else nullcontext()
         self._closed = False
+        # How long `commit` and `ask` wait for a database that is gone: as long as a search can, if it may write.
+        self.patience = 0.0 if memory or read_only else outages.PATIENCE_SECONDS
+        # Asked before the first step after an outage: whether this process may still do it.
+        self.guards: list[Work[None]] = []
+        self.was_gone = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -61,6 +73,49 @@ class Database:
         ):
             yield connection
 
+    def commit(self, work: Work[T], done: Work[T | None] | None = None) -> T:
+        """Do `work` in a write transaction; while the database is gone, wait and do it again. Its result.
+
+        When the connection breaks during the commit, nobody says whether it was done. `done` then looks in the
+        database for what `work` would have written, and gives its result, or None. Without `done`, work must be such
+        that doing it twice comes to the same.
+        """
+        outage: Outage | None = None
+        unsure = False
+        with self._failures("write"):
+            while True:
+                committing = False
+                try:
+                    with self._turn, self._reach(self._writer) as connection, connection.begin():
+                        for guard in self.guards if self.was_gone else ():
+                            guard(connection)
+                        found = done(connection) if unsure and done is not None else None
+                        result = work(connection) if found is None else found
+                        committing = True
+                    break
+                except _FAILURES as error:
+                    unsure = unsure or (committing and cut_off(error))
+                    outage = self._wait(error, outage)
+        self.was_gone = False
+        if outage:
+            outage.over()
+        return result
+
+    def ask(self, question: Work[T]) -> T:
+        """What a question says in a reading transaction; while the database is gone, wait and ask it again."""
+        outage: Outage | None = None
+        with self._failures("read"):
+            while True:
+                try:
+                    with self._turn, self._reach(self.engine) as connection:
+                        result = question(connection)
+                    break
+                except _FAILURES as error:
+                    outage = self._wait(error, outage)
+        if outage:
+            outage.over()
+        return result
+
     @contextmanager
     def rebuild(self) -> Iterator[Connection]:
         """A write transaction for migrations: tables may be rebuilt; references are checked at the end."""
@@ -68,7 +123,7 @@ class Database:
             self._turn,
             self._failures("migrate"),
             self._open(self._writer) as connection,
-            _without_foreign_keys(connection),
+            sqlite_files.without_foreign_keys(connection),
             connection.begin(),
         ):
             yield connection
@@ -87,19 +142,36 @@ class Database:
             raise StoreError(f"the store ({self.label}) is closed")
         return engine.connect()
 
+    def _reach(self, engine: Engine) -> Connection:
+        try:
+            return self._open(engine)
+        except DBAPIError as error:
+            raise Unreachable(self._detail(error)) from error
+
+    def _wait(self, error: BaseException, outage: Outage | None) -> Outage:
+        if not self.patience or not passes(error):
+            raise error
+        self.was_gone = True
+        outage = outage or Outage(self.label, self.patience)
+        outage.wait(self._detail(error))
+        return outage
+
     @contextmanager
     def _failures(self, action: str) -> Iterator[None]:
         try:
             yield
         # OverflowError: an integer beyond 64 bits, which SQLite's driver raises bare.
-        except (SQLAlchemyError, OverflowError) as error:
+        except (*_FAILURES, OverflowError) as error:
             raise StoreError(f"cannot {action} database {self.label}: {self._detail(error)}") from error
 
     def _detail(self, error: BaseException) -> str:
         cause = getattr(error, "orig", None) or error
         text = " ".join(str(cause).split()) or type(cause).__name__
-        password = self.engine.url.password
-        return address.masked(text.replace(str(password), "***") if password else text)
+        if disk_full(error):
+            text += "; free some space, then go on with `nas resume`: nothing that was stored is lost"
+        for password in (self.engine.url.password, self.engine.url.query.get("password")):
+            text = text.replace(str(password), "***") if password else text
+        return address.masked(text)
 
 
 def connect(url: URL, *, read_only: bool = False) -> Database:
@@ -111,27 +183,24 @@ def connect(url: URL, *, read_only: bool = False) -> Database:
     if memory:
         options["poolclass"] = StaticPool
     try:
-        engine = create_engine(_reading(url) if read_only else url, **options)
+        engine = create_engine(sqlite_files.reading(url) if read_only else url, **options)
         if read_only and engine.dialect.name == "postgresql":
             engine = engine.execution_options(postgresql_readonly=True)
-    except NoSuchModuleError:
-        name = url.drivername
-        raise StoreError(f"unknown database driver {name!r} in {address.label(url)!r}; give {address.FORMS}") from None
     except ModuleNotFoundError as error:
         hint = "pip install 'nas[postgres]'" if url.get_backend_name() == "postgresql" else "install it"
         raise StoreError(f"database {address.label(url)!r} needs the package {error.name!r}: {hint}") from error
     except (ArgumentError, TypeError, ValueError) as error:
         raise StoreError(f"cannot use the database address {address.label(url)!r}; give {address.FORMS}") from error
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "connect", sqlite_files.prepare)
+        event.listen(engine, "begin", sqlite_files.begin)
     if memory:
-        event.listen(engine, "handle_error", _keep_connection)
-    database = Database(engine, address.label(url))
+        event.listen(engine, "handle_error", sqlite_files.keep_connection)
+    database = Database(engine, address.label(url), read_only=read_only)
     try:
         with engine.connect() as connection:
             if engine.dialect.name == "sqlite" and not memory and not read_only:
-                _use_write_ahead_log(connection)
+                sqlite_files.use_write_ahead_log(connection, BUSY_SECONDS)
     except (DBAPIError, sqlite3.Error) as error:
         detail = database._detail(error)
         database.close()
@@ -141,82 +210,12 @@ def connect(url: URL, *, read_only: bool = False) -> Database:
     return database
 
 
-def _reading(url: URL) -> URL:
-    """The URL under which SQLite opens a file to read only; others stay as they are."""
-    if url.get_backend_name() != "sqlite" or url.database is None or "uri" in url.query:
-        return url
-    return url.set(database=f"file:{quote(url.database)}").update_query_dict({"mode": "ro", "uri": "true"})
-
-
 def insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> None:
     """Insert a row unless its key is there; also when another process inserts it at the same moment."""
-    statement = _insert_missing(connection.dialect.name, table)
-    if statement is None:
-        key = [column == row[column.name] for column in table.primary_key]
-        if connection.execute(select(*table.primary_key).where(*key)).first() is not None:
-            return
-        statement = table.insert()
-    connection.execute(statement, row)
+    _insert_missing(connection.dialect.name, table).run(connection, row)
 
 
 @functools.cache
-def _insert_missing(dialect: str, table: Table) -> Insert | None:
-    if dialect == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    if dialect == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return None
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
-    # The driver would begin transactions late and by itself; `_begin_sqlite` does it instead.
-    connection.isolation_level = None
-    connection.execute("PRAGMA foreign_keys=ON")
-    # With the write-ahead log this survives a killed process whole; a power cut may cost the last steps.
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes its lock at once and waits for its turn. Were it to read first and ask for the lock
-    # then, SQLite could only answer "database is locked", without waiting.
-    writes = connection.get_execution_options().get("nas_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _keep_connection(context: ExceptionContext) -> None:
-    # SQLAlchemy drops the connection on Ctrl-C; in memory the whole database would go with it. A rollback is
-    # enough: the driver is never left between two statements.
-    context.is_disconnect = False
-
-
-@contextmanager
-def _without_foreign_keys(connection: Connection) -> Iterator[None]:
-    # Dropping a table deletes its rows, and with foreign keys on that reaches into other tables.
-    # SQLite takes the switch outside a transaction only, so it goes around SQLAlchemy.
-    raw = connection.connection.driver_connection
-    if not isinstance(raw, sqlite3.Connection):
-        yield
-        return
-    raw.execute("PRAGMA foreign_keys=OFF")
-    try:
-        yield
-    finally:
-        raw.execute("PRAGMA foreign_keys=ON")
-
-
-def _use_write_ahead_log(connection: Connection) -> None:
-    """Switch the file to the write-ahead log, once and for all who open it."""
-    raw = connection.connection.driver_connection
-    if not isinstance(raw, sqlite3.Connection):
-        return
-    deadline = time.monotonic() + BUSY_SECONDS
-    while raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        try:
-            # A file system without shared memory answers with the old mode: then that one serves.
-            raw.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            # SQLite does not wait by itself when two processes switch a new file at once.
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+def _insert_missing(dialect: str, table: Table) -> Prepared:
+    made = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return Prepared(made.on_conflict_do_nothing())

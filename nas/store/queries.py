@@ -46,6 +46,16 @@ class Progress(NamedTuple):
     finished_at: datetime | None
 
 
+class Total(NamedTuple):
+    """Trials of one kind and state that were trained for the same number of epochs: how many, and all their FLOPs."""
+
+    kind: Kind
+    state: State
+    epochs: int
+    trials: int
+    flops: int
+
+
 class Row(NamedTuple):
     """A trial as a table shows it."""
 
@@ -215,3 +225,15 @@ def epochs_running(store: Store, study_ids: Sequence[int]) -> dict[int, int]:
             if total is not None:
                 found[study_id] = int(total)
     return found
+
+
+def totals(store: Store, study_id: int) -> tuple[list[Total], float]:
+    """What the study itself trained and ended, and the seconds that all its epochs took."""
+    own = (trials.c.study_id == study_id, trials.c.reused_from.is_(None), trials.c.started_at.is_not(None))
+    alike = (trials.c.kind, trials.c.state, trials.c.epochs)
+    counted = select(*alike, func.count(), func.coalesce(func.sum(trials.c.flops), 0))
+    took = select(func.coalesce(func.sum(epochs.c.seconds), 0.0)).join(trials, trials.c.id == epochs.c.trial_id)
+    with store.database.read() as connection:
+        rows = connection.execute(counted.where(*own, trials.c.finished_at.is_not(None)).group_by(*alike))
+        found = [Total(kind, state, done, count, int(flops)) for kind, state, done, count, flops in rows]
+        return found, float(connection.execute(took.where(*own)).scalar_one())

@@ -26,12 +26,12 @@ def open_reader(url: str | os.PathLike[str]) -> Store | None:
     where = address.parse(url)
     if address.in_memory(where):
         raise StoreError("a database in memory cannot be read from outside; name a file or a server")
-    if where.get_backend_name() == "sqlite" and where.database is not None:
-        path = Path(where.database)
-        if path.is_dir():
-            raise StoreError(f"cannot open database {str(path)!r}: it is a directory; name a file in it")
-        if not path.exists():
-            return None
+    if (
+        where.get_backend_name() == "sqlite"
+        and where.database is not None
+        and not address.is_file(Path(where.database))
+    ):
+        return None
     database = connect(where, read_only=True)
     try:
         with database.read() as connection:

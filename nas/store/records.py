@@ -15,9 +15,11 @@ Metrics: TypeAlias = Mapping[str, float | None]
 State = Literal["waiting", "running", "complete", "pruned", "failed", "infeasible"]
 End = Literal["complete", "pruned", "failed", "infeasible"]
 Kind = Literal["child", "baseline"]
+LatencyKind = Literal["network", "block"]
 
 STATES: tuple[State, ...] = get_args(State)
 KINDS: tuple[Kind, ...] = get_args(Kind)
+LATENCY_KINDS: tuple[LatencyKind, ...] = get_args(LatencyKind)
 
 # end state -> the states that a trial may end from. Whatever is not here is an end for good.
 ENDS: Mapping[End, tuple[State, ...]] = {
@@ -59,6 +61,7 @@ class StudyRecord:
     reused: int  # trials answered from a known result
     best_accuracy: float | None  # of the children
     baseline_accuracy: float | None  # of the best baseline
+    spent: Json | None = None  # what the search has cost so far, as `Store.spend` was told
 
     @property
     def finished(self) -> bool:
@@ -131,6 +134,8 @@ class TrialRecord:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    failures: int = 0  # runs that broke and were tried again
+    traceback: str | None = None  # the end of the last one
 
     @property
     def cost(self) -> dict[str, int]:
@@ -165,3 +170,21 @@ class CurveRecord:
 
     step: int
     values: Metrics
+
+
+@dataclass(frozen=True)
+class LatencyRecord:
+    """One measured latency: the quartiles of `runs` timings in seconds, and the conditions that they hold for."""
+
+    machine: str  # the model of the CPU or GPU and what else tells machines apart, in free words
+    device: str
+    threads: int
+    batch: int
+    precision: str
+    kind: LatencyKind
+    key: str  # a graph key of a network, a fragment key of a block
+    median: float
+    low: float  # the lower quartile
+    high: float  # the upper quartile
+    runs: int
+    measured_at: datetime

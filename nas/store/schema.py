@@ -18,7 +18,7 @@ from nas.store.tables import VERSION_TABLE, metadata, studies, versions
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISIONS: tuple[str, ...] = ("0001", "0002")  # every revision in migrations/versions, oldest first
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")  # every revision in migrations/versions, oldest first
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
@@ -66,6 +67,7 @@ studies = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     Column("spec", JSON, nullable=False),
+    Column("spent", JSON(none_as_null=True)),  # what the search has cost so far
 )
 
 architectures = Table(
@@ -112,6 +114,8 @@ trials = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
+    Column("failures", Integer, nullable=False, server_default=text("0")),  # runs that broke and were tried again
+    Column("traceback", Text),  # the end of the last one
     UniqueConstraint("study_id", "number"),
     # Two processes that run one study at once would both take the next position: the second one is refused.
     UniqueConstraint("study_id", "asked"),
@@ -127,6 +131,8 @@ Index(
     "ix_nas_trials_tally",
     *(trials.c[name] for name in ("study_id", "state", "number", "kind", "val_accuracy", "reused_from")),
 )
+# The best accuracy of a study's children, and of its baselines: the end of a range.
+Index("ix_nas_trials_best", *(trials.c[name] for name in ("study_id", "state", "kind", "val_accuracy")))
 
 epochs = Table(
     "nas_epochs",
@@ -156,6 +162,25 @@ claims = Table(
     Column("pid", Integer, nullable=False),
     Column("started", KEY, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
+)
+
+latencies = Table(
+    "nas_latencies",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("machine", NAME, nullable=False),
+    Column("device", String(64), nullable=False),
+    Column("threads", Integer, nullable=False),
+    Column("batch", Integer, nullable=False),
+    Column("precision", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("key", KEY, nullable=False),
+    Column("median", Float(53), nullable=False),
+    Column("low", Float(53), nullable=False),
+    Column("high", Float(53), nullable=False),
+    Column("runs", Integer, nullable=False),
+    Column("measured_at", UtcDateTime, nullable=False),
+    UniqueConstraint("machine", "device", "threads", "batch", "precision", "kind", "key", name="uq_nas_latencies_what"),
 )
 
 # Alembic's own table, as Alembic makes it; apart, so that migrations do not see it as one of ours.

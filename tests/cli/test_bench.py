@@ -94,7 +94,7 @@ WRONG: list[tuple[list[str], int, str]] = [
     (["--synthetic", "smoth"], 1, "did you mean 'smooth'"),
     (["--synthetic", "smooth", "--table-option", "code=graph"], 2, "only with --table"),
     (["--synthetic", "smooth", "--controllers", "randm"], 1, "did you mean 'random'"),
-    (["--synthetic", "smooth", "--controllers", "random+x=1"], 1, "takes no options"),
+    (["--synthetic", "smooth", "--controllers", "random+x=1"], 1, "unknown option of controller 'random' 'x'"),
     (["--synthetic", "smooth", "--objectives", "three"], 2, "one, two or both"),
     (["--synthetic", "smooth", "--budgets", "50,x"], 2, "50,100"),
     (["--synthetic", "smooth", "--budgets", "0"], 2, "50,100"),

@@ -29,6 +29,8 @@ TRIAL = [
     "metrics",
     "epochs",
     "reused",
+    "failures",
+    "traceback",
     "worker",
     "started",
     "finished",

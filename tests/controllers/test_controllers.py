@@ -108,12 +108,12 @@ def test_an_unknown_controller_suggests_the_nearest() -> None:
 def test_an_unknown_option_suggests_the_nearest() -> None:
     with pytest.raises(ControllerError, match=r"option of controller 'nsga2' 'populaton'; did you mean 'population'\?"):
         make("nsga2", Problem(twelve(), ONE), 0, populaton=5)
-    with pytest.raises(ControllerError, match="controller 'random' takes no options; got 'batch'"):
+    with pytest.raises(ControllerError, match="option of controller 'random' 'batch'; choose one of: most, tries"):
         make("random", Problem(twelve(), ONE), 0, batch=5)
 
 
 def test_options_are_listed_with_their_defaults() -> None:
-    assert options("random") == {}
+    assert options("random") == {"tries": 64, "most": 0}
     assert options("tpe") == {"startup": 10, "candidates": 24, "joint": False}
     assert options("reinforce")["batch"] == 4
 

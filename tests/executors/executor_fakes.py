@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import resource
 import signal
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from nas.errors import TrainingError
-from nas.executors import Job
+from nas.executors import Failure, Job
 
 LOADS = [0]  # how often this process has loaded the dataset
 
@@ -65,8 +68,87 @@ def _kill() -> Iterator[dict[str, float]]:
 
 
 def _exit() -> Iterator[dict[str, float]]:
-    sys.exit(7)
+    os._exit(7)
     yield {}
+
+
+def _segfault() -> Iterator[dict[str, float]]:
+    ctypes.string_at(0)
+    yield {}
+
+
+def _exhaust() -> Iterator[dict[str, float]]:
+    """Ask for more memory than this process may have; a real MemoryError, and the machine is none the worse for it."""
+    with _bound(512 * 2**20):
+        kept = [bytearray(64 * 2**20) for _ in range(64)]
+        yield {"kept": len(kept)}
+
+
+@contextmanager
+def _bound(more: int) -> Iterator[None]:
+    """So many bytes more than now, of address space."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def _sleep() -> Iterator[dict[str, float]]:
+    time.sleep(600)
+    yield {}
+
+
+def _deaf() -> Iterator[dict[str, float]]:
+    """Hang in Python code that goes on after every error."""
+    end = time.monotonic() + 600
+    while time.monotonic() < end:
+        with suppress(BaseException):
+            time.sleep(0.1)
+    yield {}
+
+
+def _block() -> Iterator[dict[str, float]]:
+    """Hang in compiled code that never lets go of the interpreter: no handler of signals, no thread comes to run."""
+    sum(range(10**14))
+    yield {}
+
+
+def _stop() -> Iterator[dict[str, float]]:
+    """The whole process sleeps, all its threads with it."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+    yield {}
+
+
+def _close_badly() -> Iterator[dict[str, float]]:
+    """Pruned or not, this child does not go."""
+    try:
+        yield {"val_accuracy": 0.1}
+    finally:
+        time.sleep(600)
+
+
+class Mute(Exception):
+    """An error that cannot even say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class Riddle:
+    """A metric that is none, and cannot be shown."""
+
+    def __float__(self) -> float:
+        raise OverflowError
+
+    def __repr__(self) -> str:
+        raise ValueError("no words")
+
+
+def _recurse(depth: int) -> Iterator[dict[str, float]]:
+    return _recurse(depth + 1)
 
 
 def _look_around() -> Iterator[dict[str, float]]:
@@ -83,6 +165,26 @@ DEEDS: dict[str, Callable[[], Iterator[dict[str, float]]]] = {
     "nas error": _raise(TrainingError("the loss became\n   NaN in epoch 2")),
     "value error": _raise(ValueError("kernel 4")),
     "empty error": _raise(KeyError()),
+    "mute error": _raise(Mute()),
+    "exit politely": _raise(SystemExit(7)),
+    "recursion": lambda: _recurse(0),
+    "nan": lambda: iter([{"val_accuracy": float("nan")}]),
+    "none": lambda: iter([None]),  # type: ignore[list-item]
+    "list": lambda: iter([[0.1, 0.2]]),  # type: ignore[list-item]
+    "riddle": lambda: iter([{"val_accuracy": Riddle()}]),  # type: ignore[dict-item]
+    "number": lambda: iter([{5: 0.5}]),  # type: ignore[dict-item]
+    "huge": lambda: iter([{"val_accuracy": 10**400}]),
+    "no epoch": lambda: iter([{"epoch": float("nan")}]),
+    "old epoch": lambda: iter([{"epoch": 1, "val_accuracy": 0.5}, {"epoch": 1, "val_accuracy": 0.5}]),
+    "late epoch": lambda: iter([{"epoch": 2**40}]),
+    "segfault": _segfault,
+    "exhaust": _exhaust,
+    "sleep": _sleep,
+    "deaf": _deaf,
+    "block": _block,
+    "stop": _stop,
+    "close badly": _close_badly,
+    "cuda": _raise(RuntimeError("CUDA error: an illegal memory access was encountered")),
     "word": lambda: iter([{"val_accuracy": "high"}]),  # type: ignore[dict-item]
     "kill": _kill,
     "exit": _exit,
@@ -154,8 +256,8 @@ class FakeDriver:
         self._note("finished", id)
         self.running.remove(id)
 
-    def failed(self, id: int, reason: str) -> None:
-        self._note("failed", id, reason)
+    def failed(self, id: int, failure: Failure) -> None:
+        self._note("failed", id, failure)
         self.running.remove(id)
 
     def _note(self, what: str, id: int, *rest: Any) -> None:
@@ -173,6 +275,10 @@ class FakeDriver:
         return [rest[0] for what, of, *rest in self.events if what == "epoch" and of == id]
 
     def reasons(self) -> dict[int, str]:
+        return {of: failure.reason for of, failure in self.failures().items()}
+
+    def failures(self) -> dict[int, Failure]:
+        """The last failure of each child that had one."""
         return {of: rest[0] for what, of, *rest in self.events if what == "failed"}
 
     def workers(self) -> set[str]:

@@ -22,6 +22,17 @@ REASONS = {
     13: "metric 'val_accuracy' must be a number, got 'high'",
     14: "the evaluator ended before its first epoch",
     15: r"TypeError: .* \(executor_fakes\.py:\d+\)",
+    40: r"Mute \(executor_fakes\.py:\d+\)",
+    41: r"SystemExit: 7 \(executor_fakes\.py:\d+\)",
+    42: r"RecursionError: .* \(executor_fakes\.py:\d+\)",
+    43: "an epoch must give metrics by name, got None",
+    44: r"an epoch must give metrics by name, got \[0\.1, 0\.2\]",
+    45: "metric 'val_accuracy' must be a number, got a Riddle",
+    46: "a metric's name must be a printable text, got 5",
+    47: "metric 'val_accuracy' must be a number, got 10{60,}…",
+    48: "metric 'epoch' must be a whole number above 0, got nan",
+    49: "metric 'epoch' must be a whole number above 1, got 1",
+    50: "metric 'epoch' must be a whole number above 0, got 1099511627776",
 }
 JOBS = [
     *(job(id, epochs=1 + id % 3) for id in range(6)),
@@ -31,6 +42,14 @@ JOBS = [
     job(13, at=1, do="word"),
     job(14, epochs=0, most=5),
     Job(15, {"epochs": "many"}, {}, seed=0, epochs=1),
+    *(
+        job(id, at=1, do=what, most=5)
+        for id, what in enumerate(
+            ["mute error", "exit politely", "recursion", "none", "list", "riddle", "number", "huge", "no epoch"], 40
+        )
+    ),
+    job(49, at=1, do="old epoch", most=5),
+    job(50, at=1, do="late epoch", most=5),
     job(20, epochs=4),
     job(21, epochs=4),
     job(30, epochs=1000, most=3),
@@ -71,7 +90,7 @@ def driver(make_executor: MakeExecutor) -> FakeDriver:
 class TestContract:
     def test_every_child_starts_once_and_ends_once(self, driver: FakeDriver) -> None:
         assert driver.done
-        assert sorted(of for what, of, *_ in driver.events if what == "started") == [each.id for each in JOBS]
+        assert sorted(of for what, of, *_ in driver.events if what == "started") == sorted(each.id for each in JOBS)
         assert driver.counts()["finished"] + driver.counts()["failed"] + len(PRUNE) == len(JOBS)
 
     @pytest.mark.parametrize("id", range(6))
@@ -95,6 +114,16 @@ class TestContract:
     @pytest.mark.parametrize("id", REASONS)
     def test_a_reason_is_one_line(self, driver: FakeDriver, id: int) -> None:
         assert re.fullmatch(REASONS[id], driver.reasons()[id])
+
+    @pytest.mark.parametrize("id", REASONS)
+    def test_what_the_child_did_wrong_is_not_tried_again(self, driver: FakeDriver, id: int) -> None:
+        assert not driver.failures()[id].again
+
+    def test_the_end_of_the_traceback_comes_with_it(self, driver: FakeDriver) -> None:
+        lines = driver.failures()[11].traceback.splitlines()
+        assert lines[0].startswith("Traceback")
+        assert lines[-1] == "ValueError: kernel 4"
+        assert any("executor_fakes.py" in line for line in lines)
 
     @pytest.mark.parametrize("id", PRUNE)
     def test_a_pruned_child_is_not_spoken_of_again(self, driver: FakeDriver, id: int) -> None:

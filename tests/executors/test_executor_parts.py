@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import tempfile
+import threading
+import time
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +18,12 @@ import pytest
 from executor_fakes import FakeDriver, FakeEvaluator, as_json, job
 
 from nas.errors import ExecutorError, NasError
-from nas.executors.children import Child, Step, reason, worker_death
+from nas.executors import Failure, Terminated
+from nas.executors.children import Child, Step
 from nas.executors.flight import Flight
+from nas.executors.limits import Alarm, Limits, Overtime
 from nas.executors.process import LONGEST_PLACE, environment, interruptible, new_directory, quiet
+from nas.executors.reasons import reason, worker_death
 from nas.executors.resources import Share
 from nas.executors.worker import WarmWorker
 
@@ -102,7 +107,8 @@ class TestChild:
         step = Child(Untidy(), job(1), as_json).step()
         assert step.metrics == {"epoch": 1, "val_accuracy": 0.5}
         assert step.failed is not None
-        assert step.failed.startswith("OSError: disk full")
+        assert step.failed.reason.startswith("OSError: disk full")
+        assert not step.failed.again
 
     def test_numbers_of_other_libraries_become_plain(self) -> None:
         numpy = pytest.importorskip("numpy")
@@ -145,7 +151,7 @@ class TestWarmWorker:
             step = worker.step()
             assert step.last
             assert step.failed is not None
-            assert "UnpicklingError" in step.failed
+            assert "UnpicklingError" in step.failed.reason
 
     def test_threads_and_gpus(self) -> None:
         WarmWorker(b"", threads=3, gpus=True)
@@ -212,28 +218,167 @@ class TestFlight:
     def test_an_interrupt_does_not_hide_an_error(self) -> None:
         flight = Flight(FakeDriver([]), slots=1)
         flight.ended_by = OSError("disk full")
-        flight.interrupt()
+        flight.interrupt(KeyboardInterrupt())
         assert isinstance(flight.ended_by, OSError)
+
+    def test_an_interrupt_waits_for_the_epochs_that_run(self) -> None:
+        driver = FakeDriver([job(id, epochs=3) for id in (1, 2, 3, 4)])
+        flight = self._flying(driver, "abc")
+        flight.started("a", "here:1")
+        flight.started("b", "here:2")
+        flight.interrupt(Terminated())
+        assert flight.done
+        assert flight.next() is None
+        assert flight.ended_by is None
+        flight.started("c", "here:3")
+        assert not flight.step("a", Step({"epoch": 1}))
+        assert flight.ended_by is None
+        assert not flight.step("b", Step(failed=Failure("killed", again=True), last=True))
+        assert isinstance(flight.ended_by, Terminated)
+        assert [what for what, *_ in driver.events] == ["started", "started", "epoch"]
+
+    def test_a_last_epoch_that_ran_at_the_interrupt_finishes_its_child(self) -> None:
+        driver = FakeDriver([job(1)])
+        flight = self._flying(driver, "a")
+        flight.started("a", "here:1")
+        flight.interrupt(KeyboardInterrupt())
+        flight.step("a", Step({"epoch": 1}, last=True))
+        assert driver.life(1) == ["started", "epoch", "finished"]
+
+    def test_who_takes_too_long_is_found_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = [100.0]
+        monkeypatch.setattr("nas.executors.flight.time.monotonic", lambda: now[0])
+        flight = self._flying(FakeDriver([job(1, epochs=9), job(2), job(3)]), "abc", Limits(epoch=10, trial=30))
+
+        def after(seconds: int, busy: str) -> list[str]:
+            found: list[str] = []
+            for _ in range(seconds):
+                now[0] += 1
+                found += flight.overdue(list(busy))
+            return found
+
+        flight.started("a", "here:1")
+        flight.started("b", "here:2")
+        assert after(14, "ab") == []  # the limit, and the grace
+        assert flight.step("a", Step({"epoch": 1}))
+        assert after(2, "ab") == ["b"]
+        assert "epoch 1 took longer than 10 s" in (flight.fate("b") or Failure("")).reason
+        assert (flight.fate("b") or Failure("")).again
+        assert after(12, "ab") == []
+        assert flight.step("a", Step({"epoch": 2}))
+        assert after(6, "ab") == []
+        assert flight.step("a", Step({"epoch": 3}))
+        assert after(3, "ab") == ["a"]
+        fate = flight.fate("a")
+        assert fate is not None
+        assert "it took longer than 30 s" in fate.reason
+        assert not fate.again
+        assert flight.fate("c") is None
+
+    def test_time_in_which_nobody_looked_does_not_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = [100.0]
+        monkeypatch.setattr("nas.executors.flight.time.monotonic", lambda: now[0])
+        flight = self._flying(FakeDriver([job(1)]), "a", Limits(epoch=10))
+        assert list(flight.overdue("a")) == []
+        now[0] += 3600  # the computer slept, or the controller thought
+        assert list(flight.overdue("a")) == []
+
+    @staticmethod
+    def _flying(driver: FakeDriver, keys: str, limits: Limits | None = None) -> Flight:
+        flight = Flight(driver, 3, limits)
+        for key in keys:
+            found = flight.next()
+            assert found is not None
+            flight.add(key, found)
+        return flight
+
+
+class TestLimits:
+    @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+    def test_bad_ones(self, value: float) -> None:
+        with pytest.raises(ExecutorError, match="epoch_timeout must be a positive number of seconds, got"):
+            Limits(value)
+        with pytest.raises(ExecutorError, match="trial_timeout must be"):
+            Limits(None, value)
+
+    def test_the_alarm_puts_back_what_it_found(self) -> None:
+        handler, timer = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+        with pytest.raises(Overtime, match=r"epoch 3 took longer than 0\.05 s"), self._alarm(0.05):
+            time.sleep(30)
+        assert signal.getsignal(signal.SIGALRM) == handler
+        after = signal.getitimer(signal.ITIMER_REAL)
+        assert (after[0] > 0, after[1]) == (timer[0] > 0, timer[1])
+        if timer[0]:  # the tests' own time limit
+            assert 0 < timer[0] - after[0] < 10
+
+    def test_no_limit_no_timer(self) -> None:
+        before = signal.getsignal(signal.SIGALRM)
+        with Alarm(None, Limits(), 1, 0.0):
+            assert signal.getsignal(signal.SIGALRM) == before
+
+    def test_in_another_thread_it_is_found_when_the_epoch_has_ended(self) -> None:
+        caught: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                with self._alarm(0.05):
+                    time.sleep(0.2)
+            except Overtime as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        assert len(caught) == 1
+
+    @staticmethod
+    def _alarm(seconds: float) -> Alarm:
+        return Alarm(seconds, Limits(seconds), 3, time.monotonic())
 
 
 class TestProcess:
-    def test_the_first_interrupt_stops_and_the_second_raises(self) -> None:
-        before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGUSR1)
-        stops: list[bool] = []
-        with interruptible(lambda: stops.append(True)):
+    @pytest.mark.parametrize(
+        ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)], ids=["INT", "TERM"]
+    )
+    def test_the_first_signal_stops_and_the_second_raises(
+        self, number: signal.Signals, error: type[BaseException], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        kinds = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
+        before = [signal.getsignal(kind) for kind in kinds]
+        stops: list[BaseException] = []
+        with interruptible(stops.append):
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-            signal.raise_signal(signal.SIGINT)
-            assert stops == [True]
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-        assert stops == [True]
-        assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGUSR1)) == before
+            signal.raise_signal(number)
+            assert [type(stop) for stop in stops] == [error]
+            with pytest.raises(error):
+                signal.raise_signal(number)
+        assert len(stops) == 1
+        assert [signal.getsignal(kind) for kind in kinds] == before
+        assert "the search ends when the running epochs are recorded" in capsys.readouterr().err
+
+    def test_after_sigterm_a_second_one_comes_by_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("nas.executors.process.TERM_SECONDS", 0.2)
+        with interruptible(lambda by: None, tell=False):
+            signal.raise_signal(signal.SIGTERM)
+            with pytest.raises(Terminated) as caught:
+                time.sleep(30)
+        assert caught.value.code == 143
+
+    def test_no_second_one_comes_once_the_work_has_ended(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("nas.executors.process.TERM_SECONDS", 0.1)
+        with interruptible(lambda by: None, tell=False):
+            signal.raise_signal(signal.SIGTERM)
+        seen: list[int] = []
+        before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+        time.sleep(0.3)
+        signal.signal(signal.SIGTERM, before)
+        assert seen == []
 
     def test_a_program_with_its_own_handler_keeps_it(self) -> None:
         seen: list[int] = []
         before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
         try:
-            with interruptible(lambda: pytest.fail("not ours")):
+            with interruptible(lambda by: pytest.fail("not ours")):
                 signal.raise_signal(signal.SIGINT)
         finally:
             signal.signal(signal.SIGINT, before)

@@ -43,10 +43,8 @@ class TestWorkers:
         )
         build().run(driver)
         assert driver.life(1) == ["started", "epoch", "failed"]
-        assert driver.reasons() == {
-            1: "the worker process was killed or crashed (out of memory, or a fault in compiled code)",
-            2: "the worker process ended with exit code 7",
-        }
+        killed = "the worker process was killed or crashed (out of memory, or a fault in compiled code)"
+        assert driver.reasons() == {1: killed, 2: killed}
         assert driver.life(4) == ["started", "epoch", "epoch", "finished"]
         around = driver.metrics(3)[0] if driver.metrics(3) else {}
         assert around == {"epoch": 1, "threads": 1, "gpus": 0, "same_folder": os.path.exists("pyproject.toml")}
@@ -58,6 +56,27 @@ class TestWorkers:
         assert build(cpus_per_trial=0.5).slots == 4
         assert build(cpus_per_trial=2).slots == 1
         assert build(max_concurrent=1).slots == 1
+
+    def test_children_share_a_gpu_as_its_memory_allows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On machines and a GPU that are made up."""
+        monkeypatch.setattr("nas.executors.ray_tune._machines", lambda: [{"CPU": 16.0, "GPU": 2.0}])
+        monkeypatch.setattr("nas.executors.ray_tune._gpu_memory", lambda: 80 * 10**9)
+        evaluator: Any = FakeEvaluator()
+        evaluator.device = "auto"
+        seen: list[int] = []
+
+        def share_of(device: int) -> float:
+            seen.append(device)
+            return 0.3333
+
+        def slots(gpus: Any, of: Any) -> int:
+            return make("ray", of, decode=as_json, gpus_per_trial=gpus, share_of=share_of).slots
+
+        assert slots("auto", evaluator) == 6
+        assert seen == [80 * 10**9]
+        assert slots(0.5, evaluator) == 4
+        assert slots("auto", FakeEvaluator()) == 16  # it trains on no device of choice
+        assert len(seen) == 1
 
     def test_a_child_that_fits_nowhere(self) -> None:
         with pytest.raises(ExecutorError, match="wants 64 CPUs and 0 GPUs, but the machines have 2 CPUs and 0 GPUs"):
@@ -74,7 +93,7 @@ def test_a_worker_stopped_by_the_memory_monitor_does_not_end_the_run() -> None:
     """Tune knows two kinds of errors of a worker's task; Ray's memory monitor makes a third."""
     from ray.exceptions import OutOfMemoryError, RayActorError
 
-    from nas.executors.ray_tune import _mend
+    from nas.executors.tune_hooks import _mend
 
     seen: list[Any] = []
     manager = types.SimpleNamespace(_actor_task_failed=lambda task, exception: seen.append(exception))
@@ -116,7 +135,7 @@ class Evaluator(CallableEvaluator):
     def run(self, architecture, recipe, seed):
         for epoch in range(1, recipe + 1):
             yield {"val_accuracy": self.function(architecture)}
-            time.sleep(60 if recipe > 1 else 0)
+            time.sleep(1 if recipe > 1 else 0)
 
 def score(own):
     return own.size / 10
@@ -125,7 +144,7 @@ def decode(job):
     return read(job.architecture), job.recipe["epochs"]
 
 class Driver:
-    jobs = [Job(1, write(Own(3)), {"epochs": 1}, 0, 1), Job(2, write(Own(4)), {"epochs": 2}, 0, 2)]
+    jobs = [Job(1, write(Own(3)), {"epochs": 1}, 0, 1), Job(2, write(Own(4)), {"epochs": 60}, 0, 60)]
     done = False
     def next(self):
         return self.jobs.pop(0) if self.jobs else None
@@ -136,8 +155,8 @@ class Driver:
         return True
     def finished(self, id):
         say("finished", id)
-    def failed(self, id, reason):
-        say("failed", id, reason)
+    def failed(self, id, failure):
+        say("failed", id, failure.reason)
 
 def say(*words):
     print(json.dumps(words), flush=True)
@@ -177,7 +196,12 @@ def test_a_script_with_its_own_code_and_ctrl_c(place: Path, tmp_path: Path) -> N
     assert [line[:2] for line in lines] == [["started", 1], ["epoch", 1], ["finished", 1], ["started", 2], ["epoch", 2]]
     assert lines[1][2] == {"epoch": 1, "val_accuracy": 0.3}
     assert lines[0][2] == lines[3][2], "the worker was used again"
-    assert (out, errors, process.returncode) == ('["interrupted"]\n', "", 0)
+    *epochs, last = [json.loads(line) for line in out.splitlines()]
+    assert last == ["interrupted"], "the script goes on"
+    assert 1 <= len(epochs) < 20, "the running epoch is recorded, and no child goes to its end"
+    assert {what for what, *_ in epochs} == {"epoch"}
+    assert "the search ends when the running epochs are recorded" in errors
+    assert (len(errors.splitlines()), process.returncode) == (1, 0)
     assert took < 15
     assert list(place.iterdir()) == []
     worker = int(lines[0][2].rpartition(":")[2])

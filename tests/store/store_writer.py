@@ -61,7 +61,7 @@ def write(url: str, study: str, count: int, first: int) -> None:
 
 
 def kill_at_each_step(folder: str) -> None:
-    """For n = 0, 1, …: a process writes `n.db` and is killed just before its n-th statement or commit.
+    """For n = 0, 1, …: a process writes `n.db` and is killed at its n-th statement.
 
     Ends with the first n at which the process came to its end.
     """
@@ -78,8 +78,8 @@ def kill_at_each_step(folder: str) -> None:
                     os.kill(os.getpid(), signal.SIGKILL)
                 left -= 1
 
-            event.listen(Engine, "before_cursor_execute", count)
-            event.listen(Engine, "commit", count)
+            # SQLite itself tells of each statement, of BEGIN and COMMIT too.
+            event.listen(Engine, "connect", lambda raw, record: raw.set_trace_callback(count))
             with open_store(Path(folder) / f"{n}.db") as store:
                 study = store.create_study("killed", {})
                 source = train(store, study.id, 0, asked=0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast, get_args
+from typing import Any, ClassVar, cast, get_args
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from sqlalchemy import event
 from store_writer import EPOCHS, metrics, new_trial, train
 
 from nas.errors import StoreError
-from nas.store import Store, StudyRecord, TrialRecord
+from nas.store import LatencyRecord, Store, StudyRecord, TrialRecord, steps
 from nas.store.records import ENDS, End, State
 from nas.store.tables import trials
 
@@ -51,6 +52,7 @@ STEPS: dict[str, tuple[Callable[[Store, int], None], tuple[str, ...]]] = {
     "start": (lambda store, id: store.start(id, "w"), ("waiting",)),
     "epoch": (lambda store, id: store.record_epoch(id, 2, metrics(2)), ("running",)),
     "requeue": (lambda store, id: store.requeue(id), ("running",)),
+    "retry": (lambda store, id: store.retry(id, "nan"), ("running",)),
     "complete": (lambda store, id: store.end(id, "complete", metrics=metrics(9)), ("running",)),
     "pruned": (lambda store, id: store.end(id, "pruned"), ("running",)),
     "failed": (lambda store, id: store.end(id, "failed", reason="nan"), ("waiting", "running")),
@@ -211,7 +213,8 @@ class TestTrials:
             if state in allowed:
                 step(store, trial.id)
                 after = by_id(store, study.id, trial.id)
-                assert after.state == {"start": "running", "epoch": "running", "requeue": "waiting"}.get(name, name)
+                to = {"start": "running", "epoch": "running", "requeue": "waiting", "retry": "waiting"}
+                assert after.state == to.get(name, name)
             else:
                 with pytest.raises(StoreError, match=rf"cannot .* trial {trial.number} .*: it is {state}"):
                     step(store, trial.id)
@@ -255,6 +258,37 @@ class TestTrials:
         assert store.epochs(added.id) == []
         store.start(added.id, "w")
         store.record_epoch(added.id, 1, metrics(1))
+
+    def test_retries_are_counted_and_the_last_traceback_is_kept(self, store: Store, study: StudyRecord) -> None:
+        added = store.add_trial(study.id, new_trial(asked=5))
+        assert (added.failures, added.traceback) == (0, None)
+        for n, end in enumerate(("ValueError: \0 \ud800", "RuntimeError: out of memory\n"), start=1):
+            store.start(added.id, "w")
+            store.record_epoch(added.id, 1, metrics(1))
+            store.retry(added.id, "it\nbroke", "Traceback\n" + "x" * 9000 + end)
+            now = store.trial("first", 0)
+            assert (now.failures, now.reason, now.traceback and now.traceback[-20:]) == (
+                n,
+                "it broke",
+                ("x" * 20 + end.replace("\0", " ").replace("\ud800", "?").rstrip())[-20:],
+            )
+            assert now.traceback is not None
+            assert len(now.traceback) == 8000
+            assert replace(now, failures=0, reason=None, traceback=None) == added
+            assert store.epochs(added.id) == []
+        store.start(added.id, "w")
+        store.requeue(added.id)
+        assert store.trial("first", 0) == now, "a killed search is no failure of the trial"
+        store.start(added.id, "w")
+        store.end(added.id, "failed", reason="nan", traceback="the last")
+        assert (store.trial("first", 0).traceback, store.trial("first", 0).failures) == ("the last", 2)
+
+    def test_an_end_without_traceback_keeps_the_one_of_the_retry(self, store: Store, study: StudyRecord) -> None:
+        trial = in_state(store, study.id, "running")
+        store.retry(trial.id, "broke", "first")
+        store.start(trial.id)
+        store.end(trial.id, "complete", metrics=metrics(1))
+        assert (store.trial("first", 0).traceback, store.trial("first", 0).reason) == ("first", None)
 
     def test_an_infeasible_child_may_be_undrawn(self, store: Store, study: StudyRecord) -> None:
         undrawn = new_trial(
@@ -443,17 +477,18 @@ class TestUse:
         assert failures == []
         assert [trial.number for trial in store.trials(study.id, state="complete")] == list(range(40))
 
-    def test_an_interrupt_leaves_the_step_undone(self, store: Store, study: StudyRecord) -> None:
+    def test_an_interrupt_leaves_the_step_undone(
+        self, store: Store, study: StudyRecord, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         trial = in_state(store, study.id, "running")
 
         def interrupt(*args: Any) -> None:
-            if args[2].startswith("INSERT INTO nas_epochs"):
-                raise KeyboardInterrupt
+            raise KeyboardInterrupt
 
-        event.listen(store.database.engine, "before_cursor_execute", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            store.record_epoch(trial.id, 2, metrics(2))
-        event.remove(store.database.engine, "before_cursor_execute", interrupt)
+        with monkeypatch.context() as second_statement:
+            second_statement.setattr(steps._INSERT_EPOCH, "run", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                store.record_epoch(trial.id, 2, metrics(2))
         assert store.trial("first", 0) == trial
         store.record_epoch(trial.id, 2, metrics(2))
 
@@ -462,3 +497,67 @@ class TestUse:
         store.close()
         with pytest.raises(StoreError, match="is closed"):
             store.studies()
+
+
+class TestSpent:
+    def test_what_a_study_cost_is_kept_and_replaced(self, store: Store, study: StudyRecord) -> None:
+        assert study.spent is None
+        store.spend(study.id, {"seconds": 3.5})
+        store.spend(study.id, {"seconds": 4.5, "devices": {"cpu": 1}})
+        assert store.study("first").spent == {"seconds": 4.5, "devices": {"cpu": 1}}
+        assert store.study("first").spec == study.spec
+        with pytest.raises(StoreError, match="no study with id 99"):
+            store.spend(99, {})
+
+
+class TestLatencies:
+    HERE: ClassVar[dict[str, Any]] = {
+        "machine": "A CPU of 2.4 GHz",
+        "device": "cpu",
+        "threads": 1,
+        "batch": 8,
+        "precision": "float32",
+        "kind": "block",
+    }
+    TIMES: ClassVar[dict[str, Any]] = {"median": 0.002, "low": 0.0015, "high": 0.003, "runs": 30}
+
+    def test_a_latency_comes_back_under_its_conditions_only(self, store: Store) -> None:
+        before = datetime.now(UTC)
+        store.keep_latency(**self.HERE, key="a1", **self.TIMES)
+        store.keep_latency(**self.HERE, key="b2", **{**self.TIMES, "median": 0.0025})
+        found = store.latencies(**self.HERE)
+        assert {key: record.median for key, record in found.items()} == {"a1": 0.002, "b2": 0.0025}
+        assert found["a1"] == LatencyRecord(**self.HERE, key="a1", **self.TIMES, measured_at=found["a1"].measured_at)
+        assert before <= found["a1"].measured_at <= datetime.now(UTC)
+        changes = {
+            "machine": "B",
+            "device": "cuda",
+            "threads": 2,
+            "batch": 1,
+            "precision": "float16",
+            "kind": "network",
+        }
+        for name, other in changes.items():
+            assert store.latencies(**{**self.HERE, name: other}) == {}, name
+
+    def test_a_later_measurement_takes_the_place_of_the_first(self, store: Store) -> None:
+        store.keep_latency(**self.HERE, key="a1", **self.TIMES)
+        store.keep_latency(**self.HERE, key="a1", **{**self.TIMES, "high": 0.01, "runs": 50})
+        (record,) = store.latencies(**self.HERE).values()
+        assert (record.high, record.runs) == (0.01, 50)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"kind": "layer"}, "unknown kind of latency 'layer'; choose one of: block, network"),
+            ({"low": 0.1}, "cannot be kept; give finite seconds"),
+            ({"high": float("inf")}, "cannot be kept"),
+            ({"median": float("nan")}, "cannot be kept"),
+            ({"low": -1.0}, "cannot be kept"),
+            ({"runs": 0}, "cannot be kept"),
+        ],
+    )
+    def test_what_is_no_latency_is_refused(self, store: Store, change: dict[str, Any], message: str) -> None:
+        with pytest.raises(StoreError, match=message):
+            store.keep_latency(**{**self.HERE, "key": "a1", **self.TIMES, **change})
+        assert store.latencies(**self.HERE) == {}

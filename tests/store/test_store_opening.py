@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from store_writer import train
 
 import nas.errors
 from nas.errors import StoreError
-from nas.store import database, open_store, schema
+from nas.store import Store, database, open_store, schema
 from nas.store.address import label, masked, parse
+from nas.store.reading import open_reader
 
 ROOT = Path(nas.errors.__file__).parents[1]
 
@@ -75,7 +76,6 @@ class TestAddresses:
         for url in ("postgres://me:secret@host/nas", "postgresql://me:secret@host/nas"):
             assert parse(url).drivername == "postgresql+psycopg"
             assert label(parse(url)) == "postgresql+psycopg://me:***@host/nas"
-        assert parse("mysql+pymysql://host/nas").drivername == "mysql+pymysql"
 
     def test_passwords_are_masked_wherever_they_stand(self) -> None:
         assert masked("x://me:se@cret@host/db") == "x://me:***@host/db"
@@ -109,6 +109,7 @@ class TestSqlite:
     def test_a_lock_that_is_never_given_back(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
         with open_store(tmp_path / "x.db") as store, closing(sqlite3.connect(tmp_path / "x.db")) as other:
+            store.database.patience = 0
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreError, match=r"cannot write database .*x\.db: database is locked"):
                 store.create_study("first", {})
@@ -162,6 +163,60 @@ class TestRefusals:
         message = refusal("mango://me:secret@host/nas")
         assert message.startswith("unknown database driver 'mango' in 'mango://me:***@host/nas'; give a path,")
         assert "unknown database driver 'sqlite+nope'" in refusal("sqlite+nope:///x.db")
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "mysql+pymysql://me:secret@host/nas",
+            "oracle://me:secret@host/nas",
+            "postgresql+asyncpg://me:secret@host/nas",
+            "sqlite+pysqlcipher://:secret@/x.db",
+            "shillelagh://",
+            "file:///etc/passwd",
+            "http://me:secret@host/nas.db",
+            "sqlite:///x.db?uri=true&vfs=unix-none",
+            "sqlite:///x.db?enable_load_extension=1",
+            "sqlite:///x.db?plugin=os",
+            "sqlite:///file:x.db?mode=memory&cache=shared&uri=true",
+            "postgresql://me:secret@host/nas?plugin=os",
+            "postgresql://me:secret@host/nas?options=-csession_preload_libraries%3Devil",
+            "postgresql://me:secret@host/nas?service=other",
+            "postgresql://me@host/nas?passfile=/etc/passwd&password=secret",
+            "x\0.db",
+            "x\n.db",
+            "sqlite:///x\x1b[31m.db",
+            "sqlite://host:1/x.db",
+            "x" * 5000,
+            "sqlite:///" + "x" * 5000,
+            "://",
+            "postgresql://",
+            "postgresql://me:secret@127.0.0.1:1/nas",
+            "postgresql://127.0.0.1:1/nas?user=me&password=secret",
+            "/dev/null",
+            "/dev/stdin",
+        ],
+    )
+    @pytest.mark.parametrize("opened", [open_store, open_reader])
+    def test_hostile_and_strange_addresses(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, opened: Callable[[str], Store | None]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in ("PGHOST", "PGPORT", "PGSERVICE"):
+            monkeypatch.delenv(name, raising=False)
+        with pytest.raises(StoreError) as caught:
+            opened(url)
+        message = str(caught.value)
+        assert "\n" not in message
+        assert "\x1b" not in message
+        assert "secret" not in message
+        assert len(message) < 500
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe.db")
+        for opened in (open_store, open_reader):
+            with pytest.raises(StoreError, match="it is a device or a pipe"):
+                opened(tmp_path / "pipe.db")
 
     def test_a_driver_that_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "psycopg", None)

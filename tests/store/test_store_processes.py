@@ -46,20 +46,25 @@ def check_whole(path: Path) -> None:
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
     with open_store(path) as store:
-        for study in store.studies():
-            trials = store.trials(study.id)
-            assert [trial.number for trial in trials] == list(range(len(trials)))
-            for trial in trials:
-                assert store.architecture(trial.architecture_key)
-                assert store.recipe(trial.recipe_key)
-                epochs = store.epochs(trial.id)
-                assert [row.epoch for row in epochs] == list(range(1, trial.epochs + 1))
-                assert trial.metrics == (epochs[-1].metrics if epochs else None)
-                assert (trial.started_at is None) == (trial.state == "waiting" or trial.reused_from is not None)
-                assert (trial.finished_at is not None) == (trial.state == "complete")
-                if trial.state == "complete":
-                    assert trial.epochs == store_writer.EPOCHS
-        go_on(store)
+        check_steps(store)
+
+
+def check_steps(store: Store) -> None:
+    """What each step leaves, and that a later search can go on."""
+    for study in store.studies():
+        trials = store.trials(study.id)
+        assert [trial.number for trial in trials] == list(range(len(trials)))
+        for trial in trials:
+            assert store.architecture(trial.architecture_key)
+            assert store.recipe(trial.recipe_key)
+            epochs = store.epochs(trial.id)
+            assert [row.epoch for row in epochs] == list(range(1, trial.epochs + 1))
+            assert trial.metrics == (epochs[-1].metrics if epochs else None)
+            assert (trial.started_at is None) == (trial.state == "waiting" or trial.reused_from is not None)
+            assert (trial.finished_at is not None) == (trial.state == "complete")
+            if trial.state == "complete":
+                assert trial.epochs == store_writer.EPOCHS
+    go_on(store)
 
 
 def go_on(store: Store) -> None:
@@ -83,6 +88,30 @@ def test_two_processes_write_one_file_at_once(tmp_path: Path) -> None:
         assert study.counts["complete"] == 400
         trained = {trial.architecture_key for trial in store.trials(study.id)}
         assert trained == {f"{content:016x}" for content in (*range(200), *range(1000, 1200))}
+    check_whole(path)
+
+
+def test_four_searches_write_one_server_at_once(postgresql: str) -> None:
+    """Two of them into one study; all of the same networks and recipe, so that they also meet in those tables."""
+    open_store(postgresql).close()
+    writers = [writer("write", postgresql, study, 40, 0) for study in ("a", "b", "shared", "shared")]
+    for process in writers:
+        _, errors = process.communicate(timeout=120)
+        assert (process.returncode, errors) == (0, "")
+    with open_store(postgresql) as store:
+        assert {study.name: study.counts["complete"] for study in store.studies()} == {"a": 40, "b": 40, "shared": 80}
+        check_steps(store)
+
+
+def test_three_searches_write_one_file_at_once(tmp_path: Path) -> None:
+    """Each into its own study, of the same networks and recipe."""
+    path = tmp_path / "studies.db"
+    writers = [writer("write", path, study, 60, 0) for study in ("a", "b", "c")]
+    for process in writers:
+        _, errors = process.communicate(timeout=120)
+        assert (process.returncode, errors) == (0, "")
+    with open_store(path) as store:
+        assert {study.name: study.counts["complete"] for study in store.studies()} == {"a": 60, "b": 60, "c": 60}
     check_whole(path)
 
 

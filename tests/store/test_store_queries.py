@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -91,17 +92,20 @@ def test_learning_curves_of_some_trials(filled: Store, study: StudyRecord) -> No
 
 @contextmanager
 def plans(store: Store) -> Iterator[list[str]]:
-    """SQLite's plan of every SELECT and UPDATE that is run meanwhile."""
+    """SQLite's plan of every SELECT, INSERT, UPDATE and DELETE that is run meanwhile."""
     found: list[str] = []
+    seen: list[str] = []
 
-    def explain(connection: Any, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
-        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
-            raw = connection.connection.driver_connection
-            found.extend(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+    def trace(raw: sqlite3.Connection, *_: object) -> None:
+        raw.set_trace_callback(seen.append)
 
-    event.listen(store.database.engine, "before_cursor_execute", explain)
+    event.listen(store.database.engine, "checkout", trace)
     yield found
-    event.remove(store.database.engine, "before_cursor_execute", explain)
+    event.remove(store.database.engine, "checkout", trace)
+    with closing(sqlite3.connect(store.label)) as raw:
+        for statement in seen:
+            if statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
+                found.extend(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}"))
 
 
 QUESTIONS: dict[str, tuple[Callable[[Store], object], str]] = {

@@ -13,10 +13,10 @@ from dashboard_site import HOSTILE, Site
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.importance import importance
 from dashboards.packing import unpack
 from dashboards.progress import steps
 from nas import pareto
+from nas.importance import importance
 from nas.results import Study
 
 values = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=60)
