@@ -23,6 +23,7 @@ _ORDER = (
     "search",
     "resume",
     "baseline",
+    "retrain",
     "studies",
     "show",
     "pareto",
@@ -98,6 +99,7 @@ def main() -> None:
         latency,
         look,
         networks,
+        retrain,
         search,
     )
 
