@@ -24,6 +24,7 @@ _ORDER = (
     "resume",
     "baseline",
     "retrain",
+    "compare",
     "studies",
     "show",
     "pareto",
@@ -94,6 +95,7 @@ def main() -> None:
 
     from . import (  # noqa: F401 - each adds its commands to `app`
         bench,
+        compare,
         dashboard,
         db,
         evaluate,
