@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+import typer
 from dashboard_data import children, new_trial, small_space, spec, train
 from dashboard_site import HOSTILE, Site
 
+from dashboards.trial_page import COMMANDS
 from nas import pareto
 from nas.results import Study
 from searchspaces import Architecture
@@ -263,3 +266,17 @@ def test_names_that_a_browser_would_resolve_are_written_another_way(open_site: A
     children(made.store, made.store.create_study(name, spec()), 1)
     assert made.get(f"/api/trials/{written}/0")["study"] == name
     assert made.client.get(f"/api/trials/{written}/0/drawing.svg").status_code == 200
+
+
+def test_every_command_that_the_page_can_name_is_one_of_nas_with_these_options() -> None:
+    import nas.cli.export
+    import nas.cli.look
+    import nas.cli.networks
+    import nas.cli.retrain  # noqa: F401 - each adds its commands to `app`
+    from nas.cli import app
+
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert {"retrain", "export"} <= {command for command, _ in COMMANDS.values()}
+    for command, rest in COMMANDS.values():
+        words = ["study:3", *shlex.split(rest), "--storage", "nas.db"]
+        assert known[command].make_context(command, words).params["storage"] == "nas.db"
