@@ -1,4 +1,7 @@
-"""What several test modules share."""
+"""What several test modules share.
+
+Faults: what must not break a search is done to it. `pytest -m faults` takes the long versions, some minutes each.
+"""
 
 from __future__ import annotations
 
@@ -20,3 +23,31 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+LONG_TIMEOUT = 900  # seconds
+
+
+def is_long(config: pytest.Config) -> bool:
+    return "faults" in config.getoption("markexpr") and "not faults" not in config.getoption("markexpr")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if is_long(config):
+        for item in items:
+            if item.get_closest_marker("faults"):
+                item.add_marker(pytest.mark.timeout(LONG_TIMEOUT), append=False)
+
+
+@pytest.fixture(scope="session")
+def long(pytestconfig: pytest.Config) -> bool:
+    """Whether the long version of a test is wanted."""
+    return is_long(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def only_long(long: bool) -> None:
+    """Of a test that has no short version."""
+    if not long:
+        pytest.skip("minutes long: with -m faults")

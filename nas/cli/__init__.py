@@ -24,6 +24,7 @@ _ORDER = (
     "resume",
     "baseline",
     "retrain",
+    "reproduce",
     "compare",
     "studies",
     "show",
@@ -103,6 +104,7 @@ def main() -> None:
         latency,
         look,
         networks,
+        reproduce,
         retrain,
         search,
     )

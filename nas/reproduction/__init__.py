@@ -1,0 +1,3 @@
+"""Published results trained again: hand-designed networks beside their papers' figures, and degradation."""
+
+from __future__ import annotations
