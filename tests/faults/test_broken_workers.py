@@ -61,9 +61,9 @@ def test_a_search_whose_workers_are_lost_is_the_same_search(tmp_path: Path, long
     assert max(Counter(lines(broken)).values()) == 1, "a finished trial was trained again"
 
 
-def test_a_child_that_breaks_every_worker_fails_alone(tmp_path: Path, long: bool) -> None:
-    deeds = sorted(DEEDS) if long else ["segfault", "error", "nan"]
-    budget = 60 if long else 10
+@pytest.mark.usefixtures("only_long")
+def test_a_child_that_breaks_every_worker_fails_alone(tmp_path: Path) -> None:
+    deeds, budget = sorted(DEEDS), 60
     run(tmp_path, deeds, budget, always=True)
     judge = Evaluator(str(tmp_path), deeds, 0, always=True)
     tried = {path.name for path in (tmp_path / "tried").iterdir()}

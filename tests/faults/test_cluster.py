@@ -28,7 +28,7 @@ import pytest
 
 import nas.errors
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240), pytest.mark.usefixtures("only_long")]
 
 ROOT = Path(nas.errors.__file__).parents[1]
 NAS = [sys.executable, "-c", "from nas.cli import main; main()"]
@@ -241,7 +241,6 @@ def ended(process: subprocess.Popen[bytes]) -> bool:
     return process.poll() is not None
 
 
-@pytest.mark.usefixtures("only_long")
 def test_the_command_line_searches_digits_on_a_cluster_with_a_space_of_the_current_directory(
     cluster: Cluster, folder: Path
 ) -> None:
@@ -259,7 +258,6 @@ def test_the_command_line_searches_digits_on_a_cluster_with_a_space_of_the_curre
     assert [trial["state"] for trial in json.loads(done.stdout)["trials"]] == ["complete"] * 2
 
 
-@pytest.mark.usefixtures("only_long")
 def test_a_cluster_that_wants_a_token_says_how_to_give_it(cluster: Cluster, folder: Path) -> None:
     done = subprocess.run(
         [*NAS, "search", "--budget", "1", "--ray-address", cluster.address, "--quiet"],
