@@ -34,20 +34,15 @@ def is_long(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if is_long(config):
-        for item in items:
-            if item.get_closest_marker("faults"):
-                item.add_marker(pytest.mark.timeout(LONG_TIMEOUT), append=False)
+    for item in items:
+        faults = item.get_closest_marker("faults")
+        if faults and is_long(config):
+            item.add_marker(pytest.mark.timeout(LONG_TIMEOUT), append=False)
+        elif faults and faults.kwargs.get("only_long"):
+            item.add_marker(pytest.mark.skip(reason="long: with -m faults"))
 
 
 @pytest.fixture(scope="session")
 def long(pytestconfig: pytest.Config) -> bool:
     """Whether the long version of a test is wanted."""
     return is_long(pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def only_long(long: bool) -> None:
-    """Of a test that has no short version."""
-    if not long:
-        pytest.skip("minutes long: with -m faults")

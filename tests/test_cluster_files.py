@@ -162,9 +162,8 @@ def trials(slurm: dict[str, str]) -> list[dict[str, Any]]:
     return json.loads(done.stdout)["trials"] if done.returncode == 0 else []  # type: ignore[no-any-return]
 
 
-@pytest.mark.faults
+@pytest.mark.faults(only_long=True)
 @pytest.mark.timeout(300)
-@pytest.mark.usefixtures("only_long")
 def test_the_slurm_script_searches_on_its_nodes_stops_in_time_and_goes_on(slurm: dict[str, str]) -> None:
     first = job(slurm, "--budget", "5", "--recipe", "epochs=1", "--fraction", "0.2", "--constraint", "flops<=1M")
     try:

@@ -244,7 +244,7 @@ def listing(tmp_path: Path) -> Path:
     return write_json(tmp_path / "macro.json", rows)
 
 
-@pytest.mark.parametrize("executor", ["inline", "ray"])
+@pytest.mark.parametrize("executor", ["inline", pytest.param("ray", marks=pytest.mark.faults(only_long=True))])
 def test_a_search_by_name_goes_on_where_it_stopped(executor: str, tmp_path: Path) -> None:
     path, where = listing(tmp_path), tmp_path / "nas.db"
     options = {"controller": "random", "executor": executor, "seed": 3}

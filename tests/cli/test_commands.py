@@ -218,7 +218,7 @@ def test_a_malformed_file_is_refused(tmp_path: Path) -> None:
         assert len(done.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("executor", ["inline", "ray"])
+@pytest.mark.parametrize("executor", ["inline", pytest.param("ray", marks=pytest.mark.faults(only_long=True))])
 def test_ctrl_c_then_resume(tmp_path: Path, executor: str) -> None:
     options = ["--budget", "8", "--executor", executor, "--controller", "random", "--baselines", "none"]
     options += ["--recipe", "epochs=2", "--constraint", "flops<=2M", "--fraction", "0.3"]

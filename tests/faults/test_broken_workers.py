@@ -61,7 +61,7 @@ def test_a_search_whose_workers_are_lost_is_the_same_search(tmp_path: Path, long
     assert max(Counter(lines(broken)).values()) == 1, "a finished trial was trained again"
 
 
-@pytest.mark.usefixtures("only_long")
+@pytest.mark.faults(only_long=True)
 def test_a_child_that_breaks_every_worker_fails_alone(tmp_path: Path) -> None:
     deeds, budget = sorted(DEEDS), 60
     run(tmp_path, deeds, budget, always=True)

@@ -28,7 +28,7 @@ import pytest
 
 import nas.errors
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240), pytest.mark.usefixtures("only_long")]
+pytestmark = [pytest.mark.faults(only_long=True), pytest.mark.timeout(240)]
 
 ROOT = Path(nas.errors.__file__).parents[1]
 NAS = [sys.executable, "-c", "from nas.cli import main; main()"]
