@@ -7,7 +7,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from nas.errors import RecipeError, unknown
@@ -177,7 +177,7 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as JSON values."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in RULES}  # once a child: `asdict` takes ten times as long
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Recipe:
