@@ -46,7 +46,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("executor", ["inline", "ray"])
+@pytest.mark.parametrize("executor", ["inline", pytest.param("ray", marks=pytest.mark.faults(only_long=True))])
 def test_a_script_with_its_own_block_space_and_evaluator(executor: str, tmp_path: Path) -> None:
     script = tmp_path / "mine.py"
     script.write_text(SCRIPT.replace("EXECUTOR", executor))

@@ -246,7 +246,8 @@ def _run(name: str, store: Store, storage: str, quiet: bool, as_json: bool, work
         if document["study"]["spent"]:
             note(cost(document["study"]["spent"]))
         best = f" · nas describe {name}:{document['front'][0]['trial']}{where}" if document["front"] else ""
-        note(f"look further: nas show {name}{where}{best}")
+        final = f" · nas retrain {name} --top 3{where}" if best and document["study"]["spec"]["data_key"] else ""
+        note(f"look further: nas show {name}{where}{best}{final}")
 
 
 def _introduce(plan: Plan) -> None:
