@@ -218,14 +218,15 @@ def _check_finite(weights: Mapping[str, Tensor]) -> None:
 def _check_weights(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
     for kind, names in (("lacks", wanted.keys() - found.keys()), ("has too many:", found.keys() - wanted.keys())):
         if names:
-            raise CheckpointError(f"checkpoint of another architecture: it {kind} {_listed(sorted(names))}")
+            raise CheckpointError(f"checkpoint of another architecture: it {kind} {listed(sorted(names))}")
     for name, tensor in wanted.items():
         if found[name].shape != tensor.shape or found[name].dtype != tensor.dtype:
             theirs, ours = (f"{tuple(each.shape)} {str(each.dtype)[6:]}" for each in (found[name], tensor))
             raise CheckpointError(f"checkpoint of another architecture: {name} is {theirs} where {ours} is wanted")
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first three of some names, and how many more there are."""
     rest = len(names) - 3
     return ", ".join(short(name) for name in names[:3]) + (f" and {rest} more" if rest > 0 else "")
 

@@ -111,6 +111,18 @@ class TableError(NasError):
     """A table of results that cannot be read, or lacks a network."""
 
 
+LONGEST = 80  # characters of a value that an error shows, unless it says otherwise
+
+
+def shown(value: object, most: int = LONGEST) -> str:
+    """A value as an error shows it: on one line of so many characters, whatever its own `repr` does."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def unknown(what: str, name: object, allowed: Iterable[str]) -> str:
     """One line for a name that does not exist: the nearest matches, or all that are allowed unless they are many."""
     names = sorted(allowed)

@@ -13,7 +13,7 @@ from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol, SupportsFloat
 
 from nas.data import Dataset, DataSpec, load
-from nas.errors import TrainingError
+from nas.errors import TrainingError, shown
 from nas.recipe import Recipe
 from searchspaces import Architecture
 
@@ -28,7 +28,6 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's mall
 # Pixels up to which a child gets one thread: its layers take less time than threads take to wait for each other, and
 # on a busy machine a second thread made such a child four to sixty times slower.
 ONE_THREAD = 16
-LONGEST = 80  # characters of a value that an error shows
 
 
 class Evaluator(Protocol):
@@ -237,12 +236,12 @@ class CallableEvaluator:
         for name, value in numbers.items():
             number = _number(value)
             if not isinstance(name, str) or number is None or not math.isfinite(number):
-                raise self._wrong(_short(given))
+                raise self._wrong(shown(given))
             if name == "accuracy" and ACCURACY in numbers:
                 raise self._wrong(f"both accuracy and {ACCURACY}, which are one metric,")
             metrics[ACCURACY if name == "accuracy" else name] = number
         if len(metrics) == 1:
-            raise self._wrong(_short(given))
+            raise self._wrong(shown(given))
         accuracy = metrics.get(ACCURACY, 0.0)
         if not 0 <= accuracy <= 1:
             raise TrainingError(
@@ -268,8 +267,3 @@ def _number(value: object) -> float | None:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _short(value: object) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -35,13 +35,10 @@ def size_at(recipe: Recipe, epoch: int, height: int, width: int) -> tuple[int, i
 
 def work_of(recipe: Recipe, epochs: int) -> float:
     """What the first so many epochs cost, in epochs of all images at full size: FLOPs go by the area."""
-    shares = ((recipe.first_images, 1), (recipe.first_side, 2))
     total = 0.0
     for epoch in range(1, epochs + 1):
-        part = 1.0
-        for first, power in shares:
-            part *= share_at(first, epoch, recipe.epochs) ** power
-        total += part
+        images, side = (share_at(first, epoch, recipe.epochs) for first in (recipe.first_images, recipe.first_side))
+        total += images * side**2
     return total
 
 

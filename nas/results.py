@@ -81,10 +81,11 @@ class Study:
     @property
     def epochs(self) -> tuple[int, int]:
         """Epochs that the children were trained, and how many they would have been without a scheduler."""
-        own = [trial for trial in self.trials if trial.kind == "child" and trial.reused_from is None]
-        trained = sum(trial.epochs for trial in own)
-        each = int(self.spec.recipe["epochs"])
-        return trained, trained + sum(each - trial.epochs for trial in own if trial.state == "pruned")
+        record = self.record
+        own = [total for total in queries.totals(self.store, record.id)[0] if total.kind == "child"]
+        trained = sum(total.trials * total.epochs for total in own)
+        each = int(StudySpec.from_json(record.spec).recipe["epochs"])
+        return trained, trained + sum(t.trials * (each - t.epochs) for t in own if t.state == "pruned")
 
     def architecture(self, number: int) -> Architecture:
         """The architecture of trial `number`.

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from nas.errors import TableError
+from nas.errors import TableError, shown
 
 ACCURACY = "val_accuracy"
 LONGEST = 60  # characters of a value that an error shows
@@ -32,7 +32,7 @@ def read_json(path: Path) -> dict[str, Row]:
         raise TableError(f"table {path.name}: must be a JSON object of at least one network's key to its metrics")
     for key, row in document.items():
         if not isinstance(row, dict):
-            raise TableError(f"table {path.name}: {key!r} is {_short(row)}; must be an object of metrics")
+            raise TableError(f"table {path.name}: {key!r} is {shown(row, LONGEST)}; must be an object of metrics")
     return document
 
 
@@ -91,7 +91,7 @@ def metrics_of(row: Row, wanted: Mapping[str, str], where: str) -> Metrics:
         value = _number(row[column])
         if value is None:
             hint = "" if wanted else "; name the columns to read, as in val_accuracy=acc"
-            raise TableError(f"{where}: {column!r} is {_short(row[column])}, which is no finite number{hint}")
+            raise TableError(f"{where}: {column!r} is {shown(row[column], LONGEST)}, which is no finite number{hint}")
         found[ACCURACY if name == "accuracy" else name] = value * factor / divisor
     accuracy = found.get(ACCURACY, 0.0)
     if not 0 <= accuracy <= 1:
@@ -165,8 +165,3 @@ def _plain(label: object) -> str:
     except ValueError:
         return text
     return repr(int(number)) if number.is_integer() else repr(number)
-
-
-def _short(value: object) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -27,12 +26,7 @@ CPU = torch.device("cpu")
 RECIPE = Recipe(epochs=3, batch_size=16, lr=0.1, precision="float32")
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def stripes(count: int, rng: np.random.Generator, size: int = 8) -> Split:

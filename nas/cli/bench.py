@@ -11,7 +11,7 @@ import typer
 
 from nas.cli import EXIT_INTERRUPTED, app
 from nas.cli.bar import Bar
-from nas.cli.name_values import TableOptions, name_values
+from nas.cli.name_values import TableOptions, name_values, parts_of
 from nas.cli.output import JsonFlag, console, note, print_json, table
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def controllers(
     after = _budgets(budgets)
     if plot is not None:
         picture.check(plot)
-    chosen = [name.strip() for name in names.split(",")] if names else [*CONTROLLERS, *RIVALS]
+    chosen = parts_of(names) if names else [*CONTROLLERS, *RIVALS]
     goals = [goal for goal in GOALS if objectives in (goal, "both")]
     everyone = entries(chosen, goals, range(seed, seed + seeds))
     benchmark = _benchmark(path, synthetic, space, table_options)
@@ -111,7 +111,7 @@ def _benchmark(path: Path | None, synthetic: str | None, space: str | None, opti
 
 
 def _budgets(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",")]
+    parts = parts_of(text)
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise typer.BadParameter(f"{text!r}; numbers of children with commas, as in 50,100", param_hint="--budgets")
     return sorted({int(part) for part in parts})

@@ -10,6 +10,7 @@ import typer
 
 from nas.cli import app
 from nas.cli.bar import Bar
+from nas.cli.name_values import parts_of
 from nas.cli.output import JsonFlag, console, duration, note, percent, print_json, table
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def evaluate(
 
 
 def _scales(text: str | None) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",")] if text is not None else []
+    parts = parts_of(text) if text is not None else []
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise typer.BadParameter(f"{text!r}; pixels with commas, as in 224,256,288", param_hint="--scales")
     return tuple(dict.fromkeys(map(int, parts)))

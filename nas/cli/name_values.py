@@ -1,4 +1,4 @@
-"""Options that are given as NAME=VALUE, any number of times."""
+"""Options that are given as NAME=VALUE any number of times, or with commas between their parts."""
 
 from __future__ import annotations
 
@@ -25,3 +25,8 @@ def name_values(pairs: list[str] | None, option: str = "--recipe", example: str 
             raise typer.BadParameter(f"{pair!r}; give NAME=VALUE, as in {example}", param_hint=option)
         options[key.strip()] = text.strip()
     return options
+
+
+def parts_of(text: str) -> list[str]:
+    """The parts of a text with commas between them."""
+    return [part.strip() for part in text.split(",")]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nas.cli import EXIT_ERROR, EXIT_INTERRUPTED, app
-from nas.cli.name_values import name_values
+from nas.cli import EXIT_ERROR, app
+from nas.cli.name_values import name_values, parts_of
 from nas.cli.output import JsonFlag, console, count, note, print_json, table
 from nas.cli.search import Dataset, Fraction, ImageSize, Quiet, RecipeOptions
 
@@ -62,7 +61,7 @@ def baselines(
     Without --family or --networks: all that have a published figure for the dataset. The test split is read once.
     """
     from nas.benchmark.picture import check
-    from nas.cli.retrain_progress import RetrainProgress
+    from nas.cli.retrain_progress import RetrainProgress, going_on
     from nas.reproduction import picture
     from nas.reproduction.baselines import Wish, document, make_plan
     from nas.retraining.retrain import retrain
@@ -90,7 +89,7 @@ def baselines(
     summaries = []
     if not dry_run:
         bar = RetrainProgress(len(order.tasks), seeds, order.recipe.epochs, quiet=quiet)
-        with _kept(), bar as progress:
+        with going_on(), bar as progress:
             summaries = retrain(order, progress)
     found = document(plan, summaries)
     if as_json:
@@ -128,6 +127,7 @@ def degradation(
     """
     from nas.benchmark.picture import check
     from nas.cli.reproduce_progress import CurveProgress
+    from nas.cli.retrain_progress import going_on
     from nas.data import DataSpec
     from nas.reproduction import picture, verdict
     from nas.reproduction.degradation import make_order, run
@@ -142,7 +142,7 @@ def degradation(
         names = ", ".join(member.name for member in order.members)
         note(f"{names}: epochs: {order.recipe.epochs}, training images: {len(order.data.train):,}, seeds: {seeds}")
     bar = CurveProgress(len(order.members), seeds, order.recipe.epochs, quiet=quiet)
-    with _kept(), bar as progress:
+    with going_on(), bar as progress:
         courses = run(order, progress)
     found = verdict.document(order, courses)
     if plot is not None:
@@ -156,18 +156,8 @@ def degradation(
         raise typer.Exit(EXIT_ERROR)
 
 
-@contextmanager
-def _kept() -> Any:
-    """After Ctrl-C, how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        note("\nstopped; what is trained is kept. The same command goes on.")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-
-
 def _names(text: str | None) -> list[str]:
-    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    names = [name for name in parts_of(text or "") if name]
     if text is not None and not names:
         raise typer.BadParameter(f"{text!r}; give names with commas, as in resnet20,resnet56", param_hint="--networks")
     return names

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli import EXIT_ERROR, EXIT_INTERRUPTED, app
-from nas.cli.name_values import name_values
+from nas.cli import EXIT_ERROR, app
+from nas.cli.name_values import name_values, parts_of
 from nas.cli.output import DEFAULT_STORAGE, JsonFlag, Storage, console, count, note, percent, print_json, table
 from nas.cli.search import Fraction, ImageSize, Quiet, RecipeOptions
 
@@ -53,7 +53,7 @@ def retrain(
     as_json: JsonFlag = False,
 ) -> None:
     """Train networks from scratch on all training images, then read the test split once."""
-    from nas.cli.retrain_progress import RetrainProgress
+    from nas.cli.retrain_progress import RetrainProgress, going_on
     from nas.cli.target import find_target
     from nas.retraining.retrain import retrain as train_all
     from nas.retraining.selection import Wish, make_order
@@ -66,7 +66,7 @@ def retrain(
         fraction=fraction,
         validation=validation,
         recipe=name_values(recipe),
-        baselines=baselines if baselines in ("auto", "none") else [name.strip() for name in baselines.split(",")],
+        baselines=baselines if baselines in ("auto", "none") else parts_of(baselines),
     )
     order = make_order(
         wish,
@@ -80,12 +80,9 @@ def retrain(
     )
     if not quiet:
         _introduce(order)
-    try:
-        with RetrainProgress(len(order.tasks), seeds, order.recipe.epochs, quiet=quiet) as progress:
-            found = train_all(order, progress)
-    except KeyboardInterrupt:
-        note("\nstopped; what is trained is kept. The same command goes on.")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    bar = RetrainProgress(len(order.tasks), seeds, order.recipe.epochs, quiet=quiet)
+    with going_on(), bar as progress:
+        found = train_all(order, progress)
     if as_json:
         print_json(document(order, found))
     else:

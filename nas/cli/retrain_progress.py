@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
+import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from nas.cli import EXIT_INTERRUPTED
 from nas.cli.output import console, duration, note, percent
 from nas.cli.progress import LOG_EVERY
 from nas.retraining.tasks import Task
+
+
+@contextmanager
+def going_on() -> Iterator[None]:
+    """After Ctrl-C say how to go on, and end with its exit code."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note("\nstopped; what is trained is kept. The same command goes on.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 class RetrainProgress:

@@ -10,7 +10,7 @@ import typer
 
 from nas.cli import EXIT_INTERRUPTED, EXIT_TERMINATED, app
 from nas.cli.look import print_front
-from nas.cli.name_values import TableOptions, name_values
+from nas.cli.name_values import TableOptions, name_values, parts_of
 from nas.cli.output import DEFAULT_STORAGE, JsonFlag, Storage, duration, note, print_json
 from nas.cli.spending import told as cost
 from nas.cli.workers import (
@@ -289,7 +289,7 @@ def _with_options(text: str, flag: str) -> tuple[str, dict[str, Any]]:
 
 
 def _names(text: str) -> str | list[str]:
-    return text if text in ("auto", "all", "none") else [name.strip() for name in text.split(",")]
+    return text if text in ("auto", "all", "none") else parts_of(text)
 
 
 def _masked(storage: str) -> str:

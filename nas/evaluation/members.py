@@ -9,13 +9,12 @@ from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
 
-from nas.checkpoint import Checkpoint, read_checkpoint
+from nas.checkpoint import Checkpoint, listed, read_checkpoint
 from nas.errors import CheckpointError, EvaluationError
 from nas.evaluation.dense import dense_graph, dense_module
 from nas.evaluation.views import Native
 from nas.recipe import Recipe
 from searchspaces import NETWORKS, Architecture, Graph
-from searchspaces.documents import short
 from searchspaces.errors import InvalidArchitecture
 
 if TYPE_CHECKING:
@@ -113,8 +112,8 @@ class Member:
         unknown = [name for name in classes if name not in self.classes]
         missing = [name for name in self.classes if name not in classes]
         if unknown or missing:
-            said = [f"{where} has {_some(unknown)}, which {self.name} was not trained for"] if unknown else []
-            said += [f"{'it' if unknown else where} lacks {_some(missing)}" + _of(self, unknown)] if missing else []
+            said = [f"{where} has {listed(unknown)}, which {self.name} was not trained for"] if unknown else []
+            said += [f"{'it' if unknown else where} lacks {listed(missing)}" + _of(self, unknown)] if missing else []
             raise EvaluationError(f"classes do not match: {'; '.join(said)}")
         return [self.classes.index(name) for name in classes]
 
@@ -220,11 +219,6 @@ def _with_names_apart(members: list[Member]) -> list[Member]:
         if first.name == second.name:
             raise EvaluationError(f"{first.name} is given twice; an ensemble is of different networks")
     return members
-
-
-def _some(names: Sequence[str]) -> str:
-    rest = len(names) - 3
-    return ", ".join(short(name) for name in names[:3]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _of(member: Member, unknown: Sequence[str]) -> str:

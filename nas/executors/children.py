@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import TrainingError
+from nas.errors import TrainingError, shown
 from nas.executors import Driver, Failure, Job, Terminated
 from nas.executors.limits import Alarm, Limits, Overtime
 from nas.executors.reasons import failure, spoils
@@ -115,26 +115,17 @@ def _plain(metrics: Any, before: int) -> dict[str, float]:
     for what no store could keep.
     """
     if not isinstance(metrics, Mapping):
-        raise TrainingError(f"an epoch must give metrics by name, got {_shown(metrics)}")
+        raise TrainingError(f"an epoch must give metrics by name, got {shown(metrics)}")
     plain: dict[str, float] = {"epoch": before + 1}
     for name, value in metrics.items():
         if not isinstance(name, str) or not name.isprintable():
-            raise TrainingError(f"a metric's name must be a printable text, got {_shown(name)}")
+            raise TrainingError(f"a metric's name must be a printable text, got {shown(name)}")
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError) as error:
-            raise TrainingError(f"metric {name!r} must be a number, got {_shown(value)}") from error
+            raise TrainingError(f"metric {name!r} must be a number, got {shown(value)}") from error
         plain[name] = value if type(value) is int else number
     epoch = plain["epoch"]
     if not (before < epoch <= LAST_EPOCH and epoch == int(epoch)):
         raise TrainingError(f"metric 'epoch' must be a whole number above {before}, got {epoch!r}")
     return plain
-
-
-def _shown(value: object) -> str:
-    """What was given, short, whatever its own `repr` does."""
-    try:
-        text = repr(value)
-    except Exception:
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 80 else text[:79] + "…"

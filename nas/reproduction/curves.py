@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas.checkpoint import write_whole
 from nas.data import Dataset, Split
 from nas.recipe import Recipe
 from nas.retraining.folder import RESULT, read_result, write_json
-from nas.retraining.run import CURVE, STATE
-from nas.retraining.state_file import History, read_state, write_state
+from nas.retraining.state_file import STATE, go_on, keep
 from searchspaces import Architecture
 
 if TYPE_CHECKING:
@@ -49,25 +46,18 @@ def follow(
     """
     from nas.build import build
     from nas.training import Training, measure
-    from nas.training_state import restore, state_of
 
     result = read_result(folder)
     if result is not None:
         return result
     graph = architecture.draw(data.image, len(data.classes), auxiliary=recipe.auxiliary > 0)
     training = Training.begin(build(graph, seed), data, recipe, seed=seed, device=device)
-    history: History = []
-    saved = read_state(folder / STATE)
-    if saved is not None:
-        restore(training, saved.state)
-        history = saved.history
+    history = go_on(training, folder)
     for metrics in training.epochs():
         found = measure(training.module, measured, training.placed, recipe, device=device)
         metrics |= {"train_error": 1 - found["accuracy"], "val_error": 1 - metrics["val_accuracy"]}
         history.append(metrics)
-        write_state(folder / STATE, state_of(training), history)
-        lines = "".join(json.dumps(epoch) + "\n" for epoch in history)
-        write_whole(folder / CURVE, lambda part, lines=lines: part.write_text(lines))  # type: ignore[misc]
+        keep(training, folder, history)
         report(metrics)
     result = {"seed": seed, "epochs": history}
     write_json(folder / RESULT, result)

@@ -113,7 +113,7 @@ def _start(workers: int, directory: str) -> None:
 
 def _fit(trainer: TorchTrainer, folder: Path, report: Report) -> None:
     """Run the trainer in a thread, so that Ctrl-C is ours, and pass on the epochs that appear meanwhile."""
-    from nas.retraining.run import CURVE
+    from nas.retraining.state_file import CURVE
 
     errors: list[Exception] = []
 

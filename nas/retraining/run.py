@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.checkpoint import Checkpoint, read_checkpoint, write_whole
+from nas.checkpoint import Checkpoint, read_checkpoint
 from nas.data import Dataset
 from nas.data.spec import DataSpec
 from nas.recipe import Recipe
 from nas.retraining.folder import RESULT, write_json
 from nas.retraining.images import all_images
-from nas.retraining.state_file import History, read_state, write_state
+from nas.retraining.state_file import STATE, History, go_on, keep
 from nas.retraining.tasks import Job
 from nas.team import ALONE, Team
 from searchspaces import Architecture
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from nas.training import Training
 
-STATE, LAST, BEST, CURVE = "state.safetensors", "last.safetensors", "best.safetensors", "epochs.jsonl"
+LAST, BEST = "last.safetensors", "best.safetensors"
 Report = Callable[[Mapping[str, float]], None]
 
 
@@ -36,26 +35,19 @@ def run(job: Job, device: torch.device, *, data: Dataset | None = None, team: Te
     """
     from nas.build import build
     from nas.training import Training
-    from nas.training_state import restore, state_of
 
     data = data or all_images(DataSpec.from_json(job.data))
     recipe, folder = Recipe.from_json(job.recipe), Path(job.folder)
     architecture = Architecture.from_json(job.architecture)
     graph = architecture.draw(data.image, len(data.classes), auxiliary=recipe.auxiliary > 0)
     training = Training.begin(build(graph, job.seed), data, recipe, seed=job.seed, device=device, team=team)
-    history: History = []
-    saved = read_state(folder / STATE)
-    if saved is not None:
-        restore(training, saved.state)
-        history = saved.history
+    history = go_on(training, folder)
     for metrics in training.epochs():
         if team.first:
             history.append(metrics)
             if _is_best(history):
                 _checkpoint(job, data, training, metrics).write(folder / BEST)
-            write_state(folder / STATE, state_of(training), history)
-            lines = "".join(json.dumps(epoch) + "\n" for epoch in history)
-            write_whole(folder / CURVE, lambda part, lines=lines: part.write_text(lines))  # type: ignore[misc]
+            keep(training, folder, history)
             report(metrics)
     if team.first:
         _finish(job, data, training, history, folder)

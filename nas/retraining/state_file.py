@@ -1,4 +1,4 @@
-"""The file to resume from: a training's state in .safetensors, with its numbers and history as one JSON document."""
+"""What a training keeps in its folder: the state to resume from, as .safetensors and JSON, and its learning curve."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas.checkpoint import write_whole
 from nas.errors import CheckpointError
-from nas.training_state import State
+from nas.training_state import State, restore, state_of
 
+if TYPE_CHECKING:
+    from nas.training import Training
+
+STATE, CURVE = "state.safetensors", "epochs.jsonl"
 ENTRY = "nas-training"  # of the file's metadata
 FORMAT = 1
 History = list[dict[str, float]]
@@ -22,6 +27,25 @@ class Saved:
 
     state: State
     history: History
+
+
+def go_on(training: Training, folder: Path) -> History:
+    """Bring a new training to where one in `folder` stopped; the metrics of its epochs, none of a fresh folder.
+
+    Raises `CheckpointError` for a state that is none, or another training's.
+    """
+    saved = read_state(folder / STATE)
+    if saved is None:
+        return []
+    restore(training, saved.state)
+    return saved.history
+
+
+def keep(training: Training, folder: Path, history: Sequence[dict[str, float]]) -> None:
+    """Write the state after the last epoch, and the learning curve. Raises `CheckpointError`."""
+    write_state(folder / STATE, state_of(training), history)
+    lines = "".join(json.dumps(epoch) + "\n" for epoch in history)
+    write_whole(folder / CURVE, lambda part: part.write_text(lines))
 
 
 def write_state(path: Path, state: State, history: Sequence[dict[str, float]]) -> None:

@@ -228,12 +228,12 @@ def epochs_running(store: Store, study_ids: Sequence[int]) -> dict[int, int]:
 
 
 def totals(store: Store, study_id: int) -> tuple[list[Total], float]:
-    """What the study itself trained and ended, and the seconds that all its epochs took."""
+    """What the study itself trained, or trains now, and the seconds that all its epochs took."""
     own = (trials.c.study_id == study_id, trials.c.reused_from.is_(None), trials.c.started_at.is_not(None))
     alike = (trials.c.kind, trials.c.state, trials.c.epochs)
     counted = select(*alike, func.count(), func.coalesce(func.sum(trials.c.flops), 0))
     took = select(func.coalesce(func.sum(epochs.c.seconds), 0.0)).join(trials, trials.c.id == epochs.c.trial_id)
     with store.database.read() as connection:
-        rows = connection.execute(counted.where(*own, trials.c.finished_at.is_not(None)).group_by(*alike))
+        rows = connection.execute(counted.where(*own).group_by(*alike))
         found = [Total(kind, state, done, count, int(flops)) for kind, state, done, count, flops in rows]
         return found, float(connection.execute(took.where(*own)).scalar_one())

@@ -15,7 +15,8 @@ from pathlib import Path
 def main() -> None:
     import torch
 
-    from nas.retraining.run import STATE, run
+    from nas.retraining.run import run
+    from nas.retraining.state_file import STATE
     from nas.retraining.tasks import Job
     from nas.team import Team
 
