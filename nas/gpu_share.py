@@ -36,8 +36,9 @@ def share_of(terms: Terms, evaluator: Evaluator) -> Callable[[int], float]:
 def largest(terms: Terms) -> int:
     """Bytes of the child or baseline with the highest predicted peak; of the children those of a sample."""
     rng = random.Random(terms.seed)
-    children = (terms.space.decode(terms.space.sample(rng)) for _ in range(SAMPLE))
-    feasible = [child for child in children if terms.draft(child, "child").state != "infeasible"]
+    space = terms.problem.space
+    children = (space.sample(rng) for _ in range(SAMPLE))
+    feasible = [space.decode(child) for child in children if terms.problem.allowed(child)]
     networks = [*feasible, *terms.baselines.values()]
     return max((_peak(network, terms) for network in networks), default=1)
 
@@ -55,5 +56,5 @@ def resident(evaluator: Evaluator, device: int) -> int:
 
 
 def _peak(network: Architecture, terms: Terms) -> int:
-    graph = network.draw(terms.image, terms.classes, auxiliary=terms.recipe.auxiliary > 0)
-    return training_memory(graph, terms.recipe).peak
+    graph = terms.problem.draw(network).trained
+    return 0 if graph is None else training_memory(graph, terms.recipe).peak

@@ -71,20 +71,15 @@ class Plan:
         recipe = Recipe.from_json(spec.recipe)
         problem = Problem(self.space, objectives, constraints, spec.image, spec.classes, recipe.auxiliary > 0, latency)
         return Terms(
-            space=self.space,
+            problem=problem,
             controller=make_controller(spec.controller, problem, spec.seed, **dict(spec.controller_options)),
-            objectives=objectives,
-            constraints=constraints,
             evaluator_key=key,
-            image=spec.image,
-            classes=spec.classes,
             recipe=recipe,
             seed=spec.seed,
             budget=spec.budget,
             baselines={name: baseline_choice.find(name, self.space, spec.image) for name in spec.baselines},
             scheduler=make_scheduler(spec.scheduler, objectives, recipe.epochs, **dict(spec.scheduler_options)),
             max_failures=spec.max_failures,
-            latency=latency,
         )
 
     def run(self, store: Store, study: StudyRecord, observer: Observer | None, *, replay: bool = False) -> Loop:
@@ -94,7 +89,7 @@ class Plan:
         after SIGTERM `Terminated`.
         """
         terms = self.terms_on(store)
-        loop = (Loop if terms.latency is None else TimedLoop)(store, study, terms, observer)
+        loop = (Loop if terms.problem.latency is None else TimedLoop)(store, study, terms, observer)
         if replay:
             replay_history(loop)
         if not loop.done:
@@ -102,8 +97,8 @@ class Plan:
             if self.spec.executor == "ray":  # its workers must know the blocks of a script's space and networks
                 options["classes"] = kinds_in((self.space.template, *terms.baselines.values()))
                 options["share_of"] = share_of(terms, self.evaluator)
-                if terms.latency is not None:
-                    meet(terms.latency, self.space, self.spec.image, self.spec.classes)
+                if terms.problem.latency is not None:
+                    meet(terms.problem.latency, self.space, self.spec.image, self.spec.classes)
             executor = make_executor(self.spec.executor, self.evaluator, **options)
             share = executor.share
             try:

@@ -11,7 +11,7 @@ from nas.errors import NasError, StudyError
 from nas.schedulers import ToTheEnd
 from nas.store import TrialRecord
 from nas.study import Flight, Loop
-from searchspaces import Architecture, Point
+from searchspaces import Point
 
 
 def replay(loop: Loop) -> None:
@@ -47,9 +47,8 @@ def replay(loop: Loop) -> None:
         if not trial.ended:
             if trial.state == "running":
                 store.requeue(trial.id)
-            architecture = Architecture.from_json(store.architecture(trial.architecture_key))
             fresh = replace(trial, state="waiting", worker=None, metrics=None, val_accuracy=None, epochs=0)
-            loop.waiting.append(Flight(fresh, architecture, proposals.get(trial.number)))
+            loop.waiting.append(Flight(fresh, store.architecture(trial.architecture_key), proposals.get(trial.number)))
     for proposal, position in lost:
         loop.place(proposal, position)
 

@@ -38,10 +38,10 @@ class Observer(Protocol):
 
 @dataclass
 class Flight:
-    """A child on its way: its row, its document, and the proposal it answers (None for a baseline)."""
+    """A child on its way: its row, its architecture, and the proposal it answers (None for a baseline)."""
 
     trial: TrialRecord
-    architecture: Architecture
+    document: Mapping[str, Any]  # of its architecture
     proposal: Proposal | None
     metrics: dict[str, float] = field(default_factory=dict)
     curve: list[list[float]] = field(default_factory=list)  # the objective values after each epoch, of a child
@@ -63,7 +63,7 @@ class Loop:
         self._fruitless = 0
         self.baselines = deque(terms.baselines.items())
         self._curves: dict[str, float] = {}
-        self.outlook = Outlook(terms.objectives, terms.recipe.epochs)
+        self.outlook = Outlook(terms.problem.objectives, terms.recipe.epochs)
 
     # The driver's side
 
@@ -84,7 +84,7 @@ class Loop:
         flight = self.waiting.popleft()
         self._flying[flight.trial.number] = flight
         recipe = self.terms.recipe
-        return Job(flight.trial.number, flight.architecture.to_json(), recipe.to_json(), self.terms.seed, recipe.epochs)
+        return Job(flight.trial.number, flight.document, recipe.to_json(), self.terms.seed, recipe.epochs)
 
     def started(self, id: int, worker: str) -> None:
         """The child has a worker."""
@@ -157,8 +157,8 @@ class Loop:
 
     def place(self, proposal: Proposal, asked: int) -> None:
         """Settle a proposal at once if it may not be trained or is known; otherwise queue it."""
-        architecture = self.terms.space.decode(proposal.point)
-        new = replace(self.terms.draft(architecture, "child"), point=proposal.point.to_json(), asked=asked)
+        drawn = self.terms.problem.drawn(proposal.point)
+        new = replace(self.terms.draft(drawn, "child"), point=proposal.point.to_json(), asked=asked)
         if new.state == "infeasible":
             self._settle(new, proposal, None)
             return
@@ -170,17 +170,17 @@ class Loop:
         known, values = self._known(new)
         if known is None:
             self._fruitless = 0
-            self._queue(new, architecture, proposal)
+            self._queue(new, proposal)
         else:
             self._settle(replace(new, state="complete", reused_from=known.id), proposal, values)
 
     def _place_baseline(self, name: str, architecture: Architecture) -> None:
-        new = replace(self.terms.draft(architecture, "baseline"), name=name)
+        new = replace(self.terms.draft(self.terms.problem.draw(architecture), "baseline"), name=name)
         known, _ = (None, None) if new.state == "infeasible" else self._known(new)
         if known is not None:
             new = replace(new, state="complete", reused_from=known.id)
         if new.state == "waiting":
-            self._queue(new, architecture, None)
+            self._queue(new, None)
         else:
             self._watch(self.store.add_trial(self.study.id, new))
 
@@ -198,9 +198,9 @@ class Loop:
 
     # Telling
 
-    def _queue(self, new: NewTrial, architecture: Architecture, proposal: Proposal | None) -> None:
+    def _queue(self, new: NewTrial, proposal: Proposal | None) -> None:
         trial = self.store.add_trial(self.study.id, new)
-        self.waiting.append(Flight(trial, architecture, proposal))
+        self.waiting.append(Flight(trial, new.architecture, proposal))
         self._watch(trial)
 
     def _settle(self, new: NewTrial, proposal: Proposal, values: list[float] | None) -> None:
@@ -255,7 +255,7 @@ class Loop:
 
     def values(self, metrics: Mapping[str, float | None], cost: Mapping[str, int]) -> list[float]:
         """The objective values. Raises `NasError` for a metric that is missing."""
-        return values_of(self.terms.objectives, metrics, cost)
+        return values_of(self.terms.problem.objectives, metrics, cost)
 
     def _take(self) -> int:
         self.position += 1

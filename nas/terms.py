@@ -1,71 +1,63 @@
-"""`Terms`: what a search works under, and what they make of an architecture: a priced trial to be."""
+"""`Terms`: what a search works under, and what they make of a network: a trial to be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from nas.controllers import Controller
-from nas.objectives import LATENCY, Constraint, Objective
+from nas.controllers.problem import Drawn, Problem
+from nas.objectives import LATENCY
 from nas.recipe import Recipe
 from nas.schedulers import Scheduler, ToTheEnd
 from nas.store import NewTrial
-from searchspaces import Architecture, Graph, InvalidArchitecture, Space, price
+from searchspaces import Architecture, documents
 
 
 @dataclass(frozen=True)
 class Terms:
     """What a search works under, as objects (a `StudySpec` says the same in names)."""
 
-    space: Space
+    problem: Problem
     controller: Controller
-    objectives: Sequence[Objective]
-    constraints: Sequence[Constraint]
     evaluator_key: str
-    image: tuple[int, int, int]
-    classes: int
     recipe: Recipe
     seed: int
     budget: int
     baselines: Mapping[str, Architecture] = field(default_factory=dict)
     scheduler: Scheduler = field(default_factory=ToTheEnd)
-    latency: Callable[[Graph], float] | None = None  # seconds, where an objective or constraint asks for them
     max_failures: int = 1  # so often a child may lose its worker and is tried again
 
-    def draft(self, architecture: Architecture, kind: Literal["child", "baseline"]) -> NewTrial:
-        """The row of a trial to be: priced, and infeasible with the reason where it may not be trained.
+    def draft(self, drawn: Drawn, kind: Literal["child", "baseline"]) -> NewTrial:
+        """The row of a trial to be: with its price, and infeasible with the reason where it may not be trained.
 
         Constraints are for children only: a baseline is there to be compared with.
         """
-        new = NewTrial(
-            architecture_key=architecture.key,
-            architecture=architecture.to_json(),
-            graph_key=None,
+        document = drawn.architecture.to_json()
+        reason = self._refusal(drawn, kind)
+        cost: dict[str, Any] = {} if drawn.cost is None else {**drawn.cost.to_json()}
+        return NewTrial(
+            architecture_key=documents.key(document),
+            architecture=document,
+            graph_key=None if drawn.graph is None else drawn.key,
             evaluator_key=self.evaluator_key,
             recipe_key=self.recipe.key,
             recipe=self.recipe.to_json(),
             seed=self.seed,
             kind=kind,
+            state="infeasible" if reason else "waiting",
+            reason=reason or None,
+            **cost,
         )
-        try:
-            graph = trained = architecture.draw(self.image, self.classes)
-            if self.recipe.auxiliary and any(stage.auxiliary for stage in architecture.stages):
-                trained = architecture.draw(self.image, self.classes, auxiliary=True)
-        except InvalidArchitecture as error:
-            return replace(new, state="infeasible", reason=str(error))
-        cost = price(graph)
-        new = replace(
-            new,
-            graph_key=trained.key,
-            params=cost.params,
-            flops=cost.flops,
-            activations=cost.activations,
-            memory=cost.memory,
-        )
-        known: dict[str, float] = dict(cost.to_json())
-        if self.latency is not None:
-            known[LATENCY] = self.latency(graph)
-        rules = [rule for rule in self.constraints if kind == "child" and rule.name in known]
+
+    def _refusal(self, drawn: Drawn, kind: Literal["child", "baseline"]) -> str:
+        """Why the network may not be trained, or empty."""
+        if drawn.cost is None or drawn.graph is None:
+            return str(drawn.refusal)
+        known: dict[str, float] = dict(drawn.cost.to_json())
+        if self.problem.latency is not None:
+            known[LATENCY] = self.problem.latency(drawn.graph)
+        rules = [rule for rule in self.problem.constraints if kind == "child" and rule.name in known]
         broken = [str(rule) for rule in rules if not rule.holds(known)]
-        return replace(new, state="infeasible", reason=f"breaks {', '.join(broken)}") if broken else new
+        return f"breaks {', '.join(broken)}" if broken else ""

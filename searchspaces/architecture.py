@@ -10,6 +10,7 @@ from typing import Any
 
 from searchspaces import documents
 from searchspaces.canvas import Canvas, Fragment, Tensor
+from searchspaces.checking import check
 from searchspaces.documents import Depth, Piece, Stride, Width
 from searchspaces.errors import InvalidArchitecture
 from searchspaces.graph import Graph, Part, image_part, needed
@@ -113,7 +114,7 @@ class Architecture(Piece):
 
     def check(self) -> None:
         """Check every value. Raises `InvalidArchitecture` with the offending path."""
-        documents.check(self)
+        check(self)
         self._check_size()
 
     def draw(self, image: Shape, classes: int, auxiliary: bool = False) -> Graph:
@@ -197,12 +198,12 @@ def _size(image: Any) -> Shape:
 @lru_cache(maxsize=32768, typed=True)
 def _check_stage(block: Block, depth: int, width: int, stride: int) -> None:
     # Drawing happens ten thousand times a search: a stage is looked at once.
-    documents.check(Stage(block, depth, width, stride))
+    check(Stage(block, depth, width, stride))
 
 
 @lru_cache(maxsize=4096)
 def _draw_stem(stem: Stem, image: Shape) -> Fragment:
-    documents.check(stem)
+    check(stem)
     canvas = Canvas(image)
     return _finished(stem, canvas, stem.draw(canvas, canvas.inputs[0]))
 
@@ -215,7 +216,7 @@ def _draw_block(block: Block, width: int, stride: int, shapes: tuple[Shape, ...]
 
 @lru_cache(maxsize=4096)
 def _draw_head(head: Head, classes: int, shape: Shape) -> Fragment:
-    documents.check(head)
+    check(head)
     canvas = Canvas(shape)
     return _finished(head, canvas, head.draw(canvas, canvas.inputs[0], classes))
 

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from searchspaces import documents
+from searchspaces.checking import check
 from searchspaces.errors import InvalidArchitecture, InvalidPoint, InvalidSpace, NotInSpace
 from searchspaces.holes import Choices, Condition, Hole, Miss, compile_template, match, occurrences
 from searchspaces.labels import labels_of
@@ -74,7 +75,7 @@ class Space:
         if not is_dataclass(given) and not isinstance(given, tuple):
             raise InvalidSpace(f"space {name!r}: {documents.short(template)} is no template; give an Architecture")
         try:
-            documents.check(template, template=True)
+            check(template, template=True)
         except InvalidArchitecture as error:
             raise InvalidSpace(f"space {name!r}: {error}") from None
         self.name = name

@@ -7,21 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from searchspaces.canvas import Node
     from searchspaces.operations import Operation
 
-Marks = dict[int, str]
-
-
-class Wire(NamedTuple):
-    """What the key needs of a node: its operation in words, the nodes that feed it, whether their order is nothing."""
-
-    text: str
-    inputs: tuple[int, ...]
-    commutative: bool
+Marks: TypeAlias = list[str]  # of each node
+Wire: TypeAlias = tuple[str, tuple[int, ...], bool]
+"""What the key needs of a node: its operation in words, the nodes that feed it, whether their order is nothing."""
 
 
 def canonical_key(nodes: Sequence[Node], outputs: Mapping[str, int]) -> str:
@@ -36,31 +30,39 @@ def canonical_key(nodes: Sequence[Node], outputs: Mapping[str, int]) -> str:
 
 def wire(node: Node) -> Wire:
     """The node as the key sees it."""
-    return Wire(_text(node.operation), tuple(node.inputs), node.operation.commutative)
+    return _text(node.operation), tuple(node.inputs), node.operation.commutative
 
 
 def key_of(nodes: Sequence[Wire], outputs: Mapping[str, int]) -> str:
     """`canonical_key` of nodes in the form that it needs."""
-    used = _reaching(nodes, outputs)
-    marks = {index: nodes[index].text for index in used}
-    for name, index in sorted(outputs.items()):
+    nodes, outputs = _reaching(nodes, outputs)
+    ends = sorted(outputs.items())
+    marks = [text for text, _, _ in nodes]
+    for name, index in ends:
         marks[index] += f" -> {name}"
     classes = 0
     while True:
         marks = _refine(nodes, marks)
-        counts = Counter(marks.values())
-        if len(counts) == len(used):
+        found = len(set(marks))
+        if found == len(nodes):
             break
-        if len(counts) == classes:  # the wiring says no more: these are mirror images, so any of them may be first
-            for index in _choose(nodes, marks, {index for index in used if counts[marks[index]] > 1}):
+        if found == classes:  # the wiring says no more: these are mirror images, so any of them may be first
+            counts = Counter(marks)
+            for index in _choose(nodes, marks, {index for index, mark in enumerate(marks) if counts[mark] > 1}):
                 marks[index] += " first"
-        classes = len(counts)
-    number = {index: place for place, index in enumerate(sorted(used, key=marks.__getitem__))}
-    lines = [f"{name}={number[index]}" for name, index in sorted(outputs.items())]
-    for index in number:
+        classes = found
+    order = sorted(range(len(nodes)), key=marks.__getitem__)
+    number = [0] * len(nodes)
+    for place, index in enumerate(order):
+        number[index] = place
+    lines = [f"{name}={number[index]}" for name, index in ends]
+    for index in order:
         text, inputs, commutative = nodes[index]
-        feeds = [number[feed] for feed in inputs]
-        lines.append(f"{text}{sorted(feeds) if commutative else feeds}")
+        if len(inputs) == 1:
+            lines.append(f"{text}[{number[inputs[0]]}]")
+        else:
+            feeds = [number[feed] for feed in inputs]
+            lines.append(f"{text}{sorted(feeds) if commutative else feeds}")
     return blake2b("|".join(lines).encode(), digest_size=16).hexdigest()
 
 
@@ -78,7 +80,7 @@ def _choose(nodes: Sequence[Wire], marks: Marks, alike: set[int]) -> list[int]:
         return index
 
     for index in alike:
-        for feed in nodes[index].inputs:
+        for feed in nodes[index][1]:
             if feed in alike:
                 root[find(index)] = find(feed)
     least: dict[int, tuple[str, int]] = {}
@@ -91,40 +93,48 @@ def _choose(nodes: Sequence[Wire], marks: Marks, alike: set[int]) -> list[int]:
     return list(chosen.values())
 
 
-def _reaching(nodes: Sequence[Wire], outputs: Mapping[str, int]) -> list[int]:
-    """The nodes that an output depends on, in their order."""
+def _reaching(nodes: Sequence[Wire], outputs: Mapping[str, int]) -> tuple[Sequence[Wire], Mapping[str, int]]:
+    """The nodes that an output depends on, in their order, numbered anew."""
     used = set(outputs.values())
     for index in range(len(nodes) - 1, -1, -1):
         if index in used:
-            used.update(nodes[index].inputs)
-    return sorted(used)
+            used.update(nodes[index][1])
+    if len(used) == len(nodes):
+        return nodes, outputs
+    place = {index: position for position, index in enumerate(sorted(used))}
+    kept = [
+        (text, tuple([place[feed] for feed in inputs]), commutative)
+        for text, inputs, commutative in (nodes[index] for index in place)
+    ]
+    return kept, {name: place[index] for name, index in outputs.items()}
 
 
 def _refine(nodes: Sequence[Wire], marks: Marks) -> Marks:
     """Each mark digested with the marks of everything above the node, then with those of everything below it."""
     # The inner loops of the key: most nodes have one input and one reader.
-    above: Marks = {}
-    readers: dict[int, list[str]] = {}
-    for index, mark in marks.items():
-        _, inputs, commutative = nodes[index]
+    above: Marks = []
+    for (_, inputs, commutative), mark in zip(nodes, marks, strict=True):
         if len(inputs) == 1:
             mark = f"{mark}|{above[inputs[0]]}"
         elif inputs:
             feeds = [above[feed] for feed in inputs]
             mark = "|".join([mark, *(sorted(feeds) if commutative else feeds)])
-        above[index] = blake2b(mark.encode(), digest_size=12).hexdigest()
-        readers[index] = []
-    refined: Marks = {}
-    for index in reversed(marks):
+        above.append(blake2b(mark.encode(), digest_size=12).hexdigest())
+    readers: list[list[str]] = [[] for _ in nodes]
+    refined = above
+    for index in range(len(nodes) - 1, -1, -1):
         _, inputs, commutative = nodes[index]
         read = readers[index]
         if len(read) > 1:
             read.sort()
-        own = blake2b("|".join([above[index], *read]).encode(), digest_size=12).hexdigest()
-        refined[index] = own
-        for place, feed in enumerate(inputs):
-            readers[feed].append(own if commutative else f"{own}:{place}")
-    return {index: refined[index] for index in marks}
+        own = blake2b("|".join((above[index], *read)).encode(), digest_size=12).hexdigest()
+        refined[index] = own  # in place: nothing further up reads the mark from above
+        if len(inputs) == 1:
+            readers[inputs[0]].append(own if commutative else f"{own}:0")
+        else:
+            for place, feed in enumerate(inputs):
+                readers[feed].append(own if commutative else f"{own}:{place}")
+    return refined
 
 
 @lru_cache(maxsize=4096)

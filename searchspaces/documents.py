@@ -3,7 +3,7 @@
 A dataclass is written as an object with its class name under `kind` and the fields that differ from their
 defaults, so a field added later changes no old key; a released default must therefore never change. Reading
 knows only the classes that registered themselves as a `Piece`; a document imports and evaluates nothing. The types
-below carry the limits of a value, and `check` applies them to a whole tree.
+below carry the limits of a value, which `searchspaces.checking` applies to a whole tree.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import types
-import typing
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import isfinite
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 from searchspaces.errors import InvalidArchitecture, InvalidSpace
 from searchspaces.holes import Hole
@@ -50,11 +49,11 @@ Share: TypeAlias = Annotated[float, Range(0, 1)]
 MAX_ENTRIES = 1024  # of one list: no real network has a row of more, a hostile document may
 MAX_NESTING = 16
 LISTED = 30  # kinds in a message
-RESOLVED = "_types_of_fields"
 MAX_TEXT = 16 * 2**20  # characters; the largest network allowed takes one million
 
 _KINDS: dict[str, type[Any]] = {}
 _LATE: list[Callable[[], object]] = []
+_FIELDS: WeakKeyDictionary[type, tuple[tuple[str, Any, bool], ...]] = WeakKeyDictionary()
 
 
 class Piece:
@@ -95,8 +94,16 @@ def _known(wish: Any) -> str:
     return ", ".join(ordered[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _is_needed(field: dataclasses.Field[Any]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+def _fields(cls: Any) -> tuple[tuple[str, Any, bool], ...]:
+    """Of each field its name, its default, and whether a document must have it."""
+    found = _FIELDS.get(cls)
+    if found is None:
+        missing = dataclasses.MISSING
+        found = _FIELDS[cls] = tuple(
+            (field.name, field.default, field.default is missing and field.default_factory is missing)
+            for field in dataclasses.fields(cls)
+        )
+    return found
 
 
 class _Doubled(dict[str, Any]):
@@ -144,10 +151,10 @@ def write(tree: Any) -> Any:
     """
     if isinstance(tree, Piece):
         document: dict[str, Any] = {"kind": type(tree).__name__}
-        for field in dataclasses.fields(cast(Any, tree)):
-            value = getattr(tree, field.name)
-            if value != field.default:
-                document[field.name] = write(value)
+        for name, default, _ in _fields(type(tree)):
+            value = getattr(tree, name)
+            if value != default:
+                document[name] = write(value)
         return document
     if isinstance(tree, tuple):
         return [write(part) for part in tree]
@@ -176,7 +183,8 @@ def read(document: Any, path: str = "", nesting: int = 0) -> Any:
         cls = _kind(kind)
         if cls is None:
             raise InvalidArchitecture(f"unknown kind {short(kind)}; known: {_known(kind)}", path)
-        names = [field.name for field in dataclasses.fields(cls)]
+        fields = _fields(cls)
+        names = [name for name, _, _ in fields]
         extra = [name for name in document if name != "kind" and name not in names]
         if extra:
             raise InvalidArchitecture(f"{kind} has no field {short(extra[0])}; it has: {', '.join(names)}", path)
@@ -185,7 +193,7 @@ def read(document: Any, path: str = "", nesting: int = 0) -> Any:
             for name, value in document.items()
             if name != "kind"
         }
-        missing = [f.name for f in dataclasses.fields(cls) if f.name not in values and _is_needed(f)]
+        missing = [name for name, _, needed in fields if needed and name not in values]
         if missing:
             raise InvalidArchitecture(f"{kind} needs {', '.join(missing)}", path)
         try:
@@ -198,79 +206,6 @@ def read(document: Any, path: str = "", nesting: int = 0) -> Any:
             raise InvalidArchitecture(f"{len(document)} entries; at most {MAX_ENTRIES} are allowed", path)
         return tuple(read(part, f"{path}[{index}]", nesting + 1) for index, part in enumerate(document))
     return document
-
-
-def check(tree: Any, path: str = "", template: bool = False) -> None:
-    """Check every field of a piece against its type and limits; of a `template` with holes, each of their values.
-
-    Raises `InvalidArchitecture` with the path, the bad value and what is allowed.
-    """
-    if isinstance(tree, Hole) and template:
-        for value in tree.values:
-            check(value, path, template)
-    elif isinstance(tree, Piece):
-        if not _is_frozen(type(tree)):
-            raise InvalidArchitecture(
-                f"{type(tree).__name__} is no frozen dataclass; its class needs @dataclass(frozen=True)", path
-            )
-        for name, hint in _hints(type(tree)).items():
-            _check_value(hint, getattr(tree, name), f"{path}.{name}".lstrip("."), template)
-
-
-def _is_frozen(cls: Any) -> bool:
-    return dataclasses.is_dataclass(cls) and bool(getattr(cls, "__dataclass_params__").frozen)  # noqa: B009 - no stub
-
-
-def _hints(cls: Any) -> dict[str, Any]:
-    """The type of each field. Kept in the class, so that it is known where a class of a script is sent to a worker:
-    there the names in its annotations mean nothing.
-    """
-    known: dict[str, Any] | None = vars(cls).get(RESOLVED)
-    if known is None:
-        hints = typing.get_type_hints(cls, include_extras=True)
-        known = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
-        setattr(cls, RESOLVED, known)
-    return known
-
-
-def _check_value(hint: Any, value: Any, path: str, template: bool) -> None:
-    origin = typing.get_origin(hint)
-    if isinstance(value, Hole):
-        if not template:
-            raise InvalidArchitecture(f"an open choice {value.name!r}; decode a point of the space first", path)
-        for each in value.values:
-            _check_value(hint, each, path, template)
-    elif origin is Annotated:
-        base, *rules = typing.get_args(hint)
-        _check_value(base, value, path, template)
-        for rule in rules:
-            if isinstance(rule, Range) and value not in rule:
-                raise InvalidArchitecture(f"{short(value)}, allowed is {rule}", path)
-    elif origin is Literal:
-        allowed = typing.get_args(hint)
-        if not any(value == option and type(value) is type(option) for option in allowed):
-            raise InvalidArchitecture(f"{short(value)}, allowed: {', '.join(map(repr, allowed))}", path)
-    elif origin in (typing.Union, types.UnionType):
-        options = [option for option in typing.get_args(hint) if option is not type(None)]
-        if value is not None or len(options) == len(typing.get_args(hint)):
-            _check_value(options[0], value, path, template)
-    elif origin is tuple:
-        if not isinstance(value, tuple):
-            hold = "; in Python a tuple" if isinstance(value, list) else ""
-            raise InvalidArchitecture(f"{short(value)}, allowed is a list{hold}", path)
-        if len(value) > MAX_ENTRIES:
-            raise InvalidArchitecture(f"{len(value)} entries; at most {MAX_ENTRIES} are allowed", path)
-        for index, part in enumerate(value):
-            _check_value(typing.get_args(hint)[0], part, f"{path}[{index}]", template)
-    elif hint is float:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or (isinstance(value, float) and not isfinite(value)):
-            raise InvalidArchitecture(f"{short(value)}, allowed is a number", path)
-    elif isinstance(hint, type):
-        if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-            article = "an" if hint.__name__[0] in "aeiouAEIOU" else "a"
-            raise InvalidArchitecture(f"{short(value)}, allowed is {article} {hint.__name__}", path)
-        check(value, path, template)
 
 
 def short(value: Any) -> str:

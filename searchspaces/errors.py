@@ -35,7 +35,8 @@ class InvalidArchitecture(SearchSpaceError):
 
     def within(self, parent: str) -> InvalidArchitecture:
         """The same error seen from the tree that contains `parent`."""
-        return InvalidArchitecture(self.problem, f"{parent}.{self.path}" if self.path else parent)
+        dot = "." if self.path and not self.path.startswith("[") else ""
+        return InvalidArchitecture(self.problem, f"{parent}{dot}{self.path}")
 
 
 class InvalidSpace(SearchSpaceError):

@@ -118,10 +118,12 @@ def _key(placed: tuple[tuple[Fragment, tuple[int, ...], str], ...]) -> str:
     ends: list[int] = []
     outputs: dict[str, int] = {}
     for fragment, sources, auxiliary in placed:
+        offset, wires = len(nodes), _wires(fragment)
         entering = [ends[source] for source in sources]
-        moved = [*range(len(nodes), len(nodes) + len(fragment.nodes)), *reversed(entering)]  # −1 is the first to enter
-        for text, inputs, commutative in _wires(fragment):
-            nodes.append(Wire(text, tuple([moved[index] for index in inputs]), commutative))
+        moved = [*range(offset, offset + len(wires)), *reversed(entering)]  # −1 is the first to enter
+        for text, inputs, commutative in wires:
+            feeds = (moved[inputs[0]],) if len(inputs) == 1 else tuple([moved[index] for index in inputs])
+            nodes.append((text, feeds, commutative))
         ends.append(moved[fragment.output])
         if auxiliary:
             outputs[auxiliary] = ends[-1]

@@ -44,7 +44,7 @@ def test_the_size_is_that_of_the_dearest_child_within_the_constraints(plan: Plan
 
 def test_baselines_are_trained_too(plan: Plan) -> None:
     terms = plan_of("flops<=1M", baselines=("resnet18",)).terms
-    graph = terms.baselines["resnet18"].draw(terms.image, terms.classes)
+    graph = terms.baselines["resnet18"].draw(terms.problem.image, terms.problem.classes)
     assert largest(terms) == training_memory(graph, terms.recipe).peak
 
 

@@ -18,14 +18,15 @@ def dry_run(plan: Plan, as_json: bool, sample: int = 1000) -> None:
     if plan.spec.latency is not None:
         note("a dry run measures nothing: bounds on latency are left out")
     terms, rng = plan.terms, random.Random(plan.spec.seed)
-    drafts = [
-        (architecture := plan.space.decode(plan.space.sample(rng)), terms.draft(architecture, "child"))
-        for _ in range(sample)
-    ]
+    children = (terms.problem.drawn(plan.space.sample(rng)) for _ in range(sample))
+    drafts = [(drawn.architecture, terms.draft(drawn, "child")) for drawn in children]
     fit = sorted((pair for pair in drafts if pair[1].state != "infeasible"), key=lambda pair: pair[1].flops or 0)
     quantiles = [("cheapest", 0.0), ("lower quarter", 0.25), ("median", 0.5), ("upper quarter", 0.75), ("dearest", 1.0)]
     picked = [(label, *fit[round(q * (len(fit) - 1))]) for label, q in quantiles] if fit else []
-    known = [(name, network, terms.draft(network, "baseline")) for name, network in terms.baselines.items()]
+    known = [
+        (name, network, terms.draft(terms.problem.draw(network), "baseline"))
+        for name, network in terms.baselines.items()
+    ]
     document = {
         "space": plan.space.name,
         "size": plan.space.size,

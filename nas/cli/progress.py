@@ -71,7 +71,7 @@ class Progress:
             self._log.print(self._text(loop, short=True), markup=False)
 
     def _take_in(self, loop: Loop, trial: TrialRecord) -> None:
-        objectives = loop.terms.objectives
+        objectives = loop.terms.problem.objectives
         values = trial_values(trial, objectives)
         if trial.kind == "child" and trial.val_accuracy is not None:
             self._best = max(trial.val_accuracy, self._best or 0.0)

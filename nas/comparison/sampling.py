@@ -15,7 +15,6 @@ from typing import Any, Literal
 from nas.api import free_name, run_plan
 from nas.comparison.children import Children, check_alike, read
 from nas.controllers.ledger import DRAWS
-from nas.controllers.problem import Problem
 from nas.errors import ComparisonError
 from nas.objectives import EXACT, Constraint
 from nas.plan import Plan, make_plan
@@ -67,12 +66,9 @@ def check_room(plan: Plan, samples: int) -> None:
 
     Raises `ComparisonError`, with the range of cost that the space has, where they do not come together.
     """
-    terms, rng, space = plan.terms, random.Random(plan.spec.seed), plan.space
-    problem = Problem(
-        space, terms.objectives, terms.constraints, terms.image, terms.classes, terms.recipe.auxiliary > 0
-    )
+    problem, rng, space = plan.terms.problem, random.Random(plan.spec.seed), plan.space
     found, drawn = set(), 0
-    costs: dict[str, list[float]] = {rule.name: [] for rule in terms.constraints if rule.name in EXACT}
+    costs: dict[str, list[float]] = {rule.name: [] for rule in problem.constraints if rule.name in EXACT}
     for drawn in range(1, DRAWS + 1):
         point = space.sample(rng)
         if (cost := problem.cost(point)) is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from nas.objectives import LATENCY
@@ -11,9 +12,35 @@ from searchspaces.errors import InvalidArchitecture, NotInSpace
 
 if TYPE_CHECKING:
     from nas.objectives import Constraint, Objective
-    from searchspaces import Cost, Graph, Point, Space
+    from searchspaces import Architecture, Cost, Graph, Point, Space
 
 REMEMBERED = 65536  # points whose price is kept
+RECENT = 256  # points whose drawing is kept: a proposal is looked at several times on its way to a trial
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A network as it is drawn on a study's images: as it is used and as it is trained, or why it cannot be."""
+
+    architecture: Architecture
+    graph: Graph | None = None
+    trained: Graph | None = None  # with its auxiliary classifiers, where the recipe wants them
+    refusal: InvalidArchitecture | None = None
+
+    @cached_property
+    def cost(self) -> Cost | None:
+        """The exact price of the network in use."""
+        from searchspaces import price
+
+        return None if self.graph is None else price(self.graph)
+
+    @property
+    def key(self) -> str:
+        """The name that networks of one computation share. Raises `InvalidArchitecture` for what cannot be drawn."""
+        if self.trained is None:
+            assert self.refusal is not None
+            raise self.refusal
+        return self.trained.key
 
 
 class Problem:
@@ -46,9 +73,9 @@ class Problem:
         )
         self.image, self.classes, self.auxiliary = image, classes, auxiliary
         self.refusal = ""  # why the latest point that cannot be drawn cannot
+        self.drawn = lru_cache(maxsize=RECENT)(self._drawn)
         self._price = lru_cache(maxsize=REMEMBERED)(self._priced)
         self._seconds = lru_cache(maxsize=REMEMBERED)(self._timed)
-        self._key = lru_cache(maxsize=1024)(self._named)  # a proposal asks several times
 
     @property
     def priced(self) -> bool:
@@ -84,7 +111,18 @@ class Problem:
 
     def network(self, point: Point) -> Hashable:
         """A name that points of one computation share: the graph key, or the point itself where nothing is drawn."""
-        return point if self.image is None else self._key(point)
+        return point if self.image is None else self.drawn(point).key
+
+    def draw(self, architecture: Architecture) -> Drawn:
+        """The network on the study's images, which must be known; `drawn` is the same of a point."""
+        assert self.image is not None
+        try:
+            graph = trained = architecture.draw(self.image, self.classes)
+            if self.auxiliary and any(stage.auxiliary for stage in architecture.stages):
+                trained = architecture.draw(self.image, self.classes, auxiliary=True)
+        except InvalidArchitecture as error:
+            return Drawn(architecture, refusal=error)
+        return Drawn(architecture, graph, trained)
 
     def effort(self, points: Sequence[Point]) -> float:
         """How much there is to draw in these points, on average: the operations of their distinct blocks."""
@@ -92,9 +130,8 @@ class Problem:
             return 0.0
         total = 0
         for point in points:
-            try:
-                graph = self.space.decode(point).draw(self.image, self.classes)
-            except InvalidArchitecture:
+            graph = self.drawn(point).graph
+            if graph is None:
                 continue
             total += sum(
                 len(nodes) for nodes in {id(part.fragment): part.fragment.nodes for part in graph.parts}.values()
@@ -113,25 +150,19 @@ class Problem:
                 points[point] = None
         return list(points)
 
-    def _named(self, point: Point) -> str:
-        assert self.image is not None
-        return self.space.decode(point).draw(self.image, self.classes, self.auxiliary).key
+    def _drawn(self, point: Point) -> Drawn:
+        return self.draw(self.space.decode(point))
 
     def _timed(self, point: Point) -> float:
-        assert self.image is not None
+        graph = self.drawn(point).graph
         assert self.latency is not None
-        return self.latency(self.space.decode(point).draw(self.image, self.classes))
+        assert graph is not None
+        return self.latency(graph)
 
     def _priced(self, point: Point) -> Cost | None:
-        from searchspaces import price
-
         if self.image is None:
             return None
-        architecture = self.space.decode(point)
-        try:
-            if self.auxiliary and any(stage.auxiliary for stage in architecture.stages):
-                architecture.draw(self.image, self.classes, auxiliary=True)
-            return price(architecture.draw(self.image, self.classes))
-        except InvalidArchitecture as error:
-            self.refusal = str(error)
-            return None
+        drawn = self.drawn(point)
+        if drawn.refusal is not None:
+            self.refusal = str(drawn.refusal)
+        return drawn.cost

@@ -6,7 +6,7 @@ that called `run`, one at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,7 +22,7 @@ class Job:
     """One child to train: plain JSON and numbers, so that it can travel to any worker."""
 
     id: int  # the trial's number
-    architecture: dict[str, Any]
+    architecture: Mapping[str, Any]
     recipe: dict[str, Any]
     seed: int
     epochs: int  # the child is finished after so many epochs, or earlier if its evaluator ends

@@ -5,10 +5,11 @@ from __future__ import annotations
 from nas.errors import ObjectiveError
 from nas.objectives import LATENCY
 from nas.study import Loop
+from searchspaces import Architecture
 
 
 class TimedLoop(Loop):
-    """A `Loop` that adds the latency, in seconds a batch, to the metrics of every epoch; `terms.latency` gives it."""
+    """A `Loop` that adds the latency, in seconds a batch, to the metrics of every epoch; that of its `Problem`."""
 
     def epoch(self, id: int, metrics: dict[str, float]) -> bool:
         """Record an epoch with the latency. Raises `ObjectiveError` where the evaluator reports one of its own."""
@@ -17,7 +18,8 @@ class TimedLoop(Loop):
                 f"the evaluator reports a metric {LATENCY!r} of its own, and the study asks for the measured one; "
                 f"ask for {LATENCY}:min, without a constraint on it, or give the metric another name"
             )
-        terms = self.terms
-        assert terms.latency is not None
-        graph = self._flying[id].architecture.draw(terms.image, terms.classes)
-        return super().epoch(id, {**metrics, LATENCY: terms.latency(graph)})
+        problem = self.terms.problem
+        graph = problem.draw(Architecture.from_json(self._flying[id].document)).graph
+        assert problem.latency is not None
+        assert graph is not None
+        return super().epoch(id, {**metrics, LATENCY: problem.latency(graph)})

@@ -89,7 +89,7 @@ def test_the_sample_is_what_rejection_leaves_of_uniform_draws() -> None:
     (plan, _) = plans(samples=25)
     controller = plan.terms.controller
     proposed = [controller.ask().point for _ in range(25)]
-    problem = Problem(plan.space, (), plan.terms.constraints, IMAGE, 10, plan.terms.recipe.auxiliary > 0)
+    problem = plan.terms.problem
     rng, kept, networks = random.Random(plan.spec.seed), [], set()
     while len(kept) < 25:
         point = plan.space.sample(rng)
