@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nas import arguments
-from nas.errors import StudyError
+from nas.errors import ExecutorError, StudyError, unknown
 from nas.evaluators import Evaluator
+from nas.executors import EXECUTORS
+from nas.executors import make as make_executor
+from nas.executors.limits import LIMITS
 from nas.plan import Evaluate, Plan, make_plan, plan_of
 from nas.results import Study
 from nas.spec import StudySpec, data_name
@@ -44,21 +47,32 @@ def resume(
     space: Space | None = None,
     evaluator: Evaluator | Evaluate | None = None,
     budget: int | None = None,
+    executor: str | None = None,
+    executor_options: Mapping[str, Any] | None = None,
+    max_failures: int | None = None,
     observer: Observer | None = None,
 ) -> Study:
     """Continue a stored study where it stopped, with a new total `budget` if given.
 
     Finished trials are never trained again; those that were in flight are trained first. A space or evaluator
-    of your own must be given again. Raises `StoreError` for an unknown name, or a study that another process runs;
-    `StudyError` when it cannot go on.
+    of your own must be given again. What says where children run and how long they may take is kept, but for what is
+    given: `executor_options` are merged into those of the study (None takes one away), and another `executor` begins
+    with the time limits alone. The study keeps what is given. Raises `StoreError` for an unknown name, or a study that
+    another process runs; `StudyError` when it cannot go on; `ExecutorError` for a bad executor or option.
     """
-    arguments.check({} if budget is None else {"budget": budget})
+    given: dict[str, Any] = {"budget": budget, "executor": executor, "executor_options": executor_options}
+    given["max_failures"] = max_failures
+    arguments.check({name: value for name, value in given.items() if value is not None})
     store = _store(storage)
     record = store.study(name)
     spec = StudySpec.from_json(record.spec)
     if budget is not None and budget < spec.budget:
         raise StudyError(f"budget {budget} is below the study's {spec.budget}; give the new total, or nothing")
-    plan = plan_of(spec, space=space, evaluator=evaluator, budget=budget)
+    if max_failures is not None:
+        spec = replace(spec, max_failures=max_failures)
+    plan = plan_of(_executed(spec, executor, executor_options or {}), space=space, evaluator=evaluator, budget=budget)
+    if executor is not None or executor_options:  # a bad option must show before it is stored
+        make_executor(plan.spec.executor, plan.evaluator, **plan.spec.executor_options)
     with store.claimed(record.id):
         store.reopen(record.id, plan.spec.to_json())
         loop = plan.run(store, record, observer, replay=True)
@@ -106,6 +120,16 @@ def free_name(plan: Plan, store: Store, prefix: str | None = None) -> str:
     while (name := f"{start}-{dataset}-{number}") in taken:
         number += 1
     return name
+
+
+def _executed(spec: StudySpec, executor: str | None, options: Mapping[str, Any]) -> StudySpec:
+    """The spec with this executor and these options over those that it has."""
+    executor = spec.executor if executor is None else executor
+    if executor not in EXECUTORS:
+        raise ExecutorError(unknown("executor", executor, EXECUTORS))
+    kept = {name: value for name, value in spec.executor_options.items() if executor == spec.executor or name in LIMITS}
+    merged = {name: value for name, value in {**kept, **options}.items() if value is not None}
+    return replace(spec, executor=executor, executor_options=merged)
 
 
 def _store(storage: str | os.PathLike[str] | Store | None) -> Store:

@@ -13,6 +13,7 @@ NasError
 ├── ControllerError    a controller that is unknown or cannot go on
 │   └── SpaceExhausted     every point of the space was proposed (nas.controllers)
 ├── ExecutorError      no place to run children
+│   └── ClusterLost        the head of Ray is gone in the middle of a search
 ├── ExportError        a network that cannot be exported, or whose export does not give its outputs
 ├── PretrainedError    weights that cannot be had, or do not fit
 ├── ReproductionError  published results that cannot be trained again as asked
@@ -77,6 +78,10 @@ class ControllerError(NasError):
 
 class ExecutorError(NasError):
     """No place to run children."""
+
+
+class ClusterLost(ExecutorError):
+    """The head of Ray is gone in the middle of a search, which can go on with another."""
 
 
 class ExportError(NasError):

@@ -86,7 +86,8 @@ class Plan:
         """Search until the budget is used or nothing more can be proposed.
 
         `replay` first brings the controller to where the stored study stopped. KeyboardInterrupt passes through, and
-        after SIGTERM `Terminated`.
+        after SIGTERM `Terminated`. Raises `ExecutorError` where the executor breaks, `ClusterLost` where Ray's head is
+        gone.
         """
         terms = self.terms_on(store)
         loop = (Loop if terms.problem.latency is None else TimedLoop)(store, study, terms, observer)
@@ -103,7 +104,7 @@ class Plan:
             share = executor.share
             try:
                 executor.run(loop)
-            except (KeyboardInterrupt, Terminated):
+            except (KeyboardInterrupt, Terminated, ExecutorError):  # the children in flight wait again
                 loop.release()
                 self._account(store, study, share)
                 raise

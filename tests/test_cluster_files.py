@@ -95,7 +95,7 @@ def test_the_rayjob_has_the_fields_that_kuberay_knows() -> None:
 def test_every_option_of_nas_in_the_files_exists(file: Path) -> None:
     from typer.main import get_command
 
-    from nas.cli import app, search  # noqa: F401
+    from nas.cli import app, look, resume, search  # noqa: F401
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
     calls = re.findall(r"\bnas (search|resume|show|studies)\b([^;&|`\n]*)", file.read_text(encoding="utf-8"))

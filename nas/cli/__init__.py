@@ -105,6 +105,7 @@ def main() -> None:
         look,
         networks,
         reproduce,
+        resume,
         retrain,
         search,
     )

@@ -13,7 +13,18 @@ from nas.cli import EXIT_INTERRUPTED, app
 from nas.cli.name_values import name_values
 from nas.cli.output import DEFAULT_STORAGE, JsonFlag, Storage, console, count, note, print_json, table
 from nas.cli.search import Dataset, Fraction, ImageSize, Quiet, RecipeOptions, Seed, dataset_of
-from nas.cli.workers import Cpus, Executor, Gpus, MaxConcurrent, RayAddress, executor_options
+from nas.cli.workers import (
+    Cpus,
+    EpochTimeout,
+    Executor,
+    Gpus,
+    MaxConcurrent,
+    MaxFailures,
+    RayAddress,
+    TrialTimeout,
+    executor_options,
+    limits,
+)
 
 if TYPE_CHECKING:
     from nas.comparison.sampling import Part
@@ -45,6 +56,9 @@ def compare(
     cpus_per_trial: Cpus = None,
     gpus_per_trial: Gpus = None,
     max_concurrent: MaxConcurrent = None,
+    epoch_timeout: EpochTimeout = None,
+    trial_timeout: TrialTimeout = None,
+    max_failures: MaxFailures = 1,
     match: Annotated[
         str,
         typer.Option(
@@ -93,7 +107,9 @@ def compare(
             constraints=constraint or (),
             recipe=name_values(recipe),
             executor=executor,
-            executor_options=executor_options(executor, ray_address, cpus_per_trial, gpus_per_trial, max_concurrent),
+            executor_options=executor_options(executor, ray_address, cpus_per_trial, gpus_per_trial, max_concurrent)
+            | limits(epoch_timeout, trial_timeout),
+            max_failures=max_failures,
             seed=seed,
         )
     with open_store(storage, create=not studies) as store:
@@ -110,11 +126,11 @@ def compare(
 
 
 TRAINING = ("samples", "constraint", "dataset", "fraction", "image_size", "recipe", "executor", "ray_address")
-RAY = ("cpus_per_trial", "gpus_per_trial", "max_concurrent")
+WORKERS = ("cpus_per_trial", "gpus_per_trial", "max_concurrent", "epoch_timeout", "trial_timeout", "max_failures")
 
 
 def _refuse_training(ctx: typer.Context) -> None:
-    given = [name for name in (*TRAINING, *RAY) if str(ctx.get_parameter_source(name)).endswith("COMMANDLINE")]
+    given = [name for name in (*TRAINING, *WORKERS) if str(ctx.get_parameter_source(name)).endswith("COMMANDLINE")]
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise typer.BadParameter(f"trains nothing: no {flags}", param_hint="--studies")

@@ -14,7 +14,9 @@ from rich.table import Table
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
 Storage = Annotated[
     str,
-    typer.Option("--storage", envvar="NAS_STORAGE", help="The database: a file, or any SQLAlchemy URL.", metavar="URL"),
+    typer.Option(
+        "--storage", envvar="NAS_STORAGE", help="The database: a file, or a URL of SQLite or PostgreSQL.", metavar="URL"
+    ),
 ]
 DEFAULT_STORAGE = "nas.db"
 PIPED_WIDTH = 160  # columns where stdout is no terminal: wide enough that no cell is cut

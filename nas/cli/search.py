@@ -1,18 +1,15 @@
-"""`nas search`, `nas resume` and `nas baseline`: the commands that train."""
+"""`nas search` and `nas baseline`: the commands that begin a study."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli import EXIT_INTERRUPTED, EXIT_TERMINATED, app
-from nas.cli.look import print_front
+from nas.cli import app
 from nas.cli.name_values import TableOptions, name_values, parts_of
-from nas.cli.output import DEFAULT_STORAGE, JsonFlag, Storage, duration, note, print_json
-from nas.cli.spending import told as cost
+from nas.cli.output import DEFAULT_STORAGE, JsonFlag, Storage, note
+from nas.cli.run_study import run_study
 from nas.cli.workers import (
     Cpus,
     EpochTimeout,
@@ -28,8 +25,6 @@ from nas.cli.workers import (
 
 if TYPE_CHECKING:
     from nas.plan import Plan
-    from nas.results import Study
-    from nas.store import Store
 
 Dataset = Annotated[
     str,
@@ -150,23 +145,7 @@ def search(
         if not quiet:
             _introduce(plan)
         study = free_name(plan, store) if name is None else name
-        _run(study, store, storage, quiet, as_json, lambda observer: run_plan(plan, study, store, observer))
-
-
-@app.command()
-def resume(
-    study: Annotated[str, typer.Argument(help="The study's name; see nas studies.")],
-    budget: Annotated[int | None, typer.Option(help="A new total of children.", min=1)] = None,
-    storage: Storage = DEFAULT_STORAGE,
-    quiet: Quiet = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Continue a study where it stopped; finished trials are never trained again."""
-    from nas import api
-    from nas.store import open_store
-
-    with open_store(storage, create=False) as store:
-        _run(study, store, storage, quiet, as_json, lambda seen: api.resume(study, store, budget=budget, observer=seen))
+        run_study(study, store, storage, quiet, as_json, lambda observer: run_plan(plan, study, store, observer))
 
 
 @app.command()
@@ -198,7 +177,9 @@ def baseline(
 
     if study is not None:
         with open_store(storage, create=False) as store:
-            _run(study, store, storage, quiet, as_json, lambda seen: api.add_baselines(study, store, networks, seen))
+            run_study(
+                study, store, storage, quiet, as_json, lambda seen: api.add_baselines(study, store, networks, seen)
+            )
         return
     plan = make_plan(
         "resnet",  # of no consequence: nothing is sampled
@@ -214,40 +195,7 @@ def baseline(
     )
     with open_store(storage) as store:
         own = api.free_name(plan, store, "baselines") if name is None else name
-        _run(own, store, storage, quiet, as_json, lambda seen: api.run_plan(plan, own, store, seen))
-
-
-def _run(name: str, store: Store, storage: str, quiet: bool, as_json: bool, work: Callable[[Any], Study]) -> None:
-    """Run with progress on stderr, then print the front; after Ctrl-C or SIGTERM, the command that resumes."""
-    from nas.cli.progress import Progress
-    from nas.executors import Terminated
-
-    begun = time.monotonic()
-    where = "" if storage == DEFAULT_STORAGE else f" --storage {_masked(storage)}"
-    try:
-        with Progress(quiet=quiet) as progress:
-            study = work(progress)
-    except (KeyboardInterrupt, Terminated) as signal:
-        note(f"\nstopped; finished trials are kept. Go on with: nas resume {name}{where}")
-        raise typer.Exit(EXIT_INTERRUPTED if isinstance(signal, KeyboardInterrupt) else EXIT_TERMINATED) from None
-    if study.ended_because:
-        note(f"stopped before the budget: {study.ended_because}")
-    document = study.to_json()
-    if as_json:
-        print_json(document)
-        return
-    print_front(document)
-    if not quiet:
-        counts = document["study"]["counts"]
-        told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-        trained, whole = (document["epochs"][name] for name in ("trained", "without_scheduler"))
-        saved = f"; {trained} of {whole} epochs trained" if trained < whole else ""
-        note(f"\n{told}{saved}; {duration(time.monotonic() - begun)}")
-        if document["study"]["spent"]:
-            note(cost(document["study"]["spent"]))
-        best = f" · nas describe {name}:{document['front'][0]['trial']}{where}" if document["front"] else ""
-        final = f" · nas retrain {name} --top 3{where}" if best and document["study"]["spec"]["data_key"] else ""
-        note(f"look further: nas show {name}{where}{best}{final}")
+        run_study(own, store, storage, quiet, as_json, lambda seen: api.run_plan(plan, own, store, seen))
 
 
 def _introduce(plan: Plan) -> None:
@@ -290,9 +238,3 @@ def _with_options(text: str, flag: str) -> tuple[str, dict[str, Any]]:
 
 def _names(text: str) -> str | list[str]:
     return text if text in ("auto", "all", "none") else parts_of(text)
-
-
-def _masked(storage: str) -> str:
-    from nas.store.address import masked
-
-    return masked(storage)

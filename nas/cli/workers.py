@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-Executor = Annotated[
-    str, typer.Option(help="ray (parallel workers) or inline (this process, one child after the other).")
-]
+_EXECUTOR = typer.Option(help="ray (parallel workers) or inline (this process, one child after the other).")
+Executor = Annotated[str, _EXECUTOR]
+NewExecutor = Annotated[str | None, _EXECUTOR]
 RayAddress = Annotated[str | None, typer.Option(help="A running Ray cluster; default: a local one for this search.")]
 Cpus = Annotated[float | None, typer.Option(help="CPU cores a child, with ray.", min=0.1)]
 Gpus = Annotated[
@@ -26,9 +26,9 @@ EpochTimeout = Annotated[
 TrialTimeout = Annotated[
     float | None, typer.Option("--trial-timeout", help="A child that takes longer has failed.", metavar="SECONDS")
 ]
-MaxFailures = Annotated[
-    int, typer.Option(help="Further tries of a child whose worker died or hung; other errors get none.", min=0)
-]
+_MAX_FAILURES = typer.Option(help="Further tries of a child whose worker died or hung; other errors get none.", min=0)
+MaxFailures = Annotated[int, _MAX_FAILURES]
+NewMaxFailures = Annotated[int | None, _MAX_FAILURES]
 
 
 def executor_options(

@@ -26,6 +26,7 @@ from searchspaces import Space
 FIRST = 2000  # random points, after which a space that has none within the constraints is given up
 SEEN = 10  # networks within the constraints, from which it can be told how many the space has of them
 PLENTY = 20  # times as many points as samples: so many that points of one network do not matter
+EXECUTION = ("executor", "executor_options", "max_failures")  # of a spec
 PREFIX = "compare-"
 
 State = Literal["new", "continued", "read"]
@@ -155,8 +156,8 @@ def _part(plan: Plan, store: Store) -> Part:
 
 
 def _terms(spec: Any) -> dict[str, Any]:
-    """What decides the children of a study: all but where they are trained."""
-    return {name: value for name, value in spec.items() if name not in ("executor", "executor_options")}
+    """What decides the children of a study: all but where they are trained, and how often they are tried."""
+    return {name: value for name, value in spec.items() if name not in EXECUTION}
 
 
 def _whole(record: StudyRecord) -> bool:

@@ -63,6 +63,10 @@ class Flight:
         self.interrupted_by = by
         self._end_if_landed()
 
+    def lose(self, by: BaseException) -> None:
+        """End the run with this now; with what it was interrupted by, if it was."""
+        self.ended_by = self.ended_by or self.interrupted_by or by
+
     def next(self) -> Job | None:
         """The driver's next job; it is asked only when a slot is free."""
         if len(self._sorties) >= self.slots or self.interrupted_by is not None:

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from nas.errors import ExecutorError
 
+LIMITS = ("epoch_timeout", "trial_timeout")  # the options of every executor
 AGAIN = 5.0  # seconds until the alarm rings again for code that has swallowed it
 
 
@@ -35,14 +36,14 @@ class Limits:
     trial: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("epoch_timeout", self.epoch), ("trial_timeout", self.trial)):
+        for name, value in zip(LIMITS, (self.epoch, self.trial), strict=True):
             if value is not None and not 0 < value < math.inf:
                 raise ExecutorError(f"{name} must be a positive number of seconds, got {value!r}")
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Limits:
         """Those among the options of an executor."""
-        return cls(options.get("epoch_timeout"), options.get("trial_timeout"))
+        return cls(*map(options.get, LIMITS))
 
     def over(self, epoch: int, in_epoch: float, in_trial: float, grace: float = 0.0) -> Overtime | None:
         """What to raise after so many seconds in this epoch (from 1) and in this try; None while both are within."""

@@ -25,6 +25,9 @@ SETTINGS = {
     "TUNE_GLOBAL_CHECKPOINT_S": "inf",  # no snapshots on the way
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_RESULT_BUFFER_LENGTH": "1",  # the driver decides after every epoch
+    "TUNE_STATE_REFRESH_PERIOD": "inf",  # it asks for nothing but a table, and without a head waits for ever
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "inf",  # the same for a warning; Ray's spelling
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S_AUTOSCALER": "inf",
 }
 """Environment variables that make Ray Tune quiet and light."""
 

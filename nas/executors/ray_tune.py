@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import ray._private.worker
 from ray import cloudpickle, tune
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray.core.generated import gcs_pb2
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -24,6 +26,7 @@ from nas.errors import ExecutorError
 from nas.executors import Driver, Terminated
 from nas.executors.children import Decode, decode
 from nas.executors.flight import Flight
+from nas.executors.head import Head, patience, reach, unhurried
 from nas.executors.limits import Limits
 from nas.executors.process import SETTINGS, environment, interruptible, new_directory, quiet
 from nas.executors.reasons import reason
@@ -90,11 +93,13 @@ class RayExecutor:
         """Run children until the driver is done, then stop the Ray that was started for it."""
         slots, share, directory = self._start()
         flight = Flight(driver, slots, self._limits)
+        head = _head()
         settings = {**SETTINGS, "TUNE_MAX_PENDING_TRIALS_PG": str(slots)}
         with quiet(ray._private.worker), environment(settings), interruptible(flight.interrupt):
             try:
                 payload = pack(cloudpickle.dumps, self._shipped, abroad=self._ray["address"] != "local")
-                _fit(flight, payload, share, self._limits, directory)
+                with head:
+                    _fit(flight, head, payload, share, self._limits, directory)
             except SystemExit:
                 if isinstance(flight.interrupted_by, Terminated):
                     raise flight.interrupted_by from None  # for Ray makes another of what is raised in its calls
@@ -131,6 +136,20 @@ def _machines() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
+def _head() -> Head:
+    """The head of the cluster that was joined or started."""
+    address = ray.get_runtime_context().gcs_address
+    # One of its own: those that `ray.init` makes have read how long they may wait before it was told to them.
+    client = GcsClient(address=address)
+    alive = gcs_pb2.GcsNodeInfo.GcsNodeState.ALIVE  # type: ignore[attr-defined]
+
+    def ask(seconds: float) -> list[dict[str, float]]:
+        nodes = client.get_all_node_info(timeout=seconds, state_filter=alive)  # `ray.nodes` would wait for ever
+        return [dict(node.resources_total) for node in nodes.values()]
+
+    return Head(ask, address, patience())
+
+
 def _gpu_memory() -> int:
     """Free bytes of the smallest GPU of all machines, asked for where it is."""
 
@@ -148,14 +167,14 @@ def _gpu_memory() -> int:
         raise ExecutorError(f"the memory of the GPUs cannot be found out: {reason(error)}; give a number") from error
 
 
-def _fit(flight: Flight, payload: bytes, share: Share, limits: Limits, directory: str) -> None:
+def _fit(flight: Flight, head: Head, payload: bytes, share: Share, limits: Limits, directory: str) -> None:
     worker = tune.with_parameters(Worker, payload=payload)
-    watch = Watch(flight)
+    watch = Watch(flight, head)
     no_checkpoints = tune.CheckpointConfig(checkpoint_at_end=False)  # else every child is asked for one
     tuner = tune.Tuner(
         worker,
         tune_config=tune.TuneConfig(
-            search_alg=Search(flight, worker, share, limits, _machines), scheduler=Judge(flight), reuse_actors=True
+            search_alg=Search(flight, head, worker, share, limits), scheduler=Judge(flight, head), reuse_actors=True
         ),
         run_config=tune.RunConfig(
             name="children", storage_path=directory, verbose=0, callbacks=[watch], checkpoint_config=no_checkpoints
@@ -164,6 +183,8 @@ def _fit(flight: Flight, payload: bytes, share: Share, limits: Limits, directory
     try:
         tuner.fit()
     except Exception as error:
+        if flight.ended_by is None and not head.settled():
+            flight.lose(head.loss or error)
         if flight.ended_by is None:
             raise ExecutorError(f"Ray Tune broke off: {reason(error)}") from error
     finally:
@@ -174,8 +195,11 @@ def _init(options: dict[str, Any], directory: str) -> None:
     """Join the cluster, or start Ray here with the driver's modules importable in the workers."""
     if options["address"] == "local":
         options = {**options, "include_dashboard": False, "_temp_dir": directory}
+    else:
+        reach(options["address"])
     try:
-        with environment({**SETTINGS, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}):
+        joining = unhurried() if options["address"] != "local" else {}  # not for the processes that would be started
+        with environment({**SETTINGS, **joining, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}):
             ray.init(**options, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError) as error:
         # By address Ray joins without a token, although it starts with one.

@@ -24,6 +24,7 @@ from ray.tune.search import SearchAlgorithm
 from nas.executors import Failure, Job
 from nas.executors.children import Step
 from nas.executors.flight import Flight
+from nas.executors.head import Head
 from nas.executors.limits import Limits
 from nas.executors.reasons import end_of, worker_death
 from nas.executors.resources import Room, Share
@@ -81,23 +82,28 @@ class _Trial(Trial):
 class _Hook:
     """An adaptor. Tune pickles its settings, adaptors included, into a file: the driver must not go along."""
 
-    def __init__(self, flight: Flight) -> None:
+    def __init__(self, flight: Flight, head: Head) -> None:
         super().__init__()
         self.flight = flight
+        self.head = head
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+    def look(self) -> None:
+        """Do what has waited for the head of Ray; end the flight if that is lost."""
+        self.head.look()
+        if (loss := self.head.loss) is not None:
+            self.flight.lose(loss)
 
 
 class Search(_Hook, SearchAlgorithm):
     """A trial for every job."""
 
-    def __init__(
-        self, flight: Flight, worker: type[Worker], share: Share, limits: Limits, machines: Callable[[], Any]
-    ) -> None:
-        super().__init__(flight)
+    def __init__(self, flight: Flight, head: Head, worker: type[Worker], share: Share, limits: Limits) -> None:
+        super().__init__(flight, head)
         self._worker = worker
-        self._room = Room(share, flight.slots, machines)
+        self._room = Room(share, flight.slots, lambda: head.machines)
         self._resources = tune.PlacementGroupFactory([share.bundle])
         self._config = {"threads": share.threads, "gpus": bool(share.gpus), "limits": vars(limits)}
         self._count = 0
@@ -108,6 +114,9 @@ class Search(_Hook, SearchAlgorithm):
 
     def next_trial(self) -> Trial | None:
         """The driver's next job, or None."""
+        self.look()  # with nothing in flight Tune asks here and nowhere else
+        if not self.head.answers:
+            return None  # a place for a child is the head's to give, and Tune would wait for it
         self.flight.slots = self._room.slots
         job = self.flight.next()
         if job is None:
@@ -138,7 +147,8 @@ class Judge(_Hook, FIFOScheduler):
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Mend Tune once it exists, and let it forget what has ended."""
         if self.flight.slots > self._kept:
-            _mend(tune_controller._tune_controller, trial.placement_group_factory, self.flight.slots, self._kept)
+            resources = trial.placement_group_factory
+            _mend(tune_controller._tune_controller, resources, self.flight.slots, self.head, self._kept)
             self._kept = self.flight.slots
         # Tune keeps every trial to the end, and goes through all of them whenever nothing runs.
         trials = tune_controller.get_trials()
@@ -169,6 +179,10 @@ class Judge(_Hook, FIFOScheduler):
             return
         text = str(trial.error)
         death = Failure(worker_death(text), _last_words(self.flight.worker(key)) or end_of(text), again=True)
+        # If the head is gone, the worker may have gone with it: no fault of the child.
+        self.head.before(lambda: self._died(key, death))
+
+    def _died(self, key: str, death: Failure) -> None:
         self.flight.step(key, Step(failed=self.flight.fate(key) or death, last=True))
 
 
@@ -180,6 +194,7 @@ class Watch(_Hook, tune.Callback):
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Look at the clock: Tune's loop comes by every tenth of a second, or oftener."""
         self.trials = trials
+        self.look()
         if self.flight.ended_by is not None:
             self.kill()  # Tune would give each worker ten seconds to end its epoch
             raise tune.TuneError  # so that Tune cleans up; `_fit` knows why
@@ -195,14 +210,17 @@ class Watch(_Hook, tune.Callback):
         self.flight.started(trial.trial_id, f"{place.get('hostname', '?')}:{place.get('pid', '?')}")
 
     def kill(self) -> None:
-        """Kill all workers."""
+        """Kill all workers; without a head, which would do it, let them end after their epoch."""
         for trial in self.trials:
-            if trial.temporary_state.ray_actor is not None:
-                ray.kill(trial.temporary_state.ray_actor)
+            actor = trial.temporary_state.ray_actor
+            if actor is not None and self.head.loss is None:
+                ray.kill(actor)
+            elif actor is not None:
+                actor.__ray_terminate__.remote()
 
 
-def _mend(controller: Any, resources: Any, slots: int, before: int = 0) -> None:
-    """Two things that Tune has no setting for; again when machines have joined and there are more slots."""
+def _mend(controller: Any, resources: Any, slots: int, head: Head, before: int = 0) -> None:
+    """Three things that Tune has no setting for; the first again when machines have joined and there are more slots."""
     # An idle worker is kept only for a trial that waits already. Ours never wait: jobs are asked for one by one.
     controller._actor_cache.increase_max(resources, slots - before)
     if before:
@@ -217,6 +235,17 @@ def _mend(controller: Any, resources: Any, slots: int, before: int = 0) -> None:
         failed(tracked_actor_task, exception)
 
     manager._actor_task_failed = task_failed
+    # To give a place back waits for the head, a minute for each place if it is gone.
+    places = manager._resource_manager
+    for name in ("free_resources", "clear"):
+        setattr(places, name, _later(head, getattr(places, name)))
+
+
+def _later(head: Head, function: Callable[..., None]) -> Callable[..., None]:
+    def deferred(*arguments: Any, **named: Any) -> None:
+        head.before(lambda: function(*arguments, **named))
+
+    return deferred
 
 
 def _last_words(worker: str) -> str:

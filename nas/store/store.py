@@ -37,7 +37,7 @@ from nas.store.tables import architectures, curves, recipes, studies
 def open_store(url: str | os.PathLike[str] | None = None, *, create: bool = True) -> Store:
     """Open a database, and make or migrate its tables where needed.
 
-    `url` is a path, any SQLAlchemy URL, or None for a database in memory. With `create` False an absent or
+    `url` is a path, a URL of SQLite or PostgreSQL, or None for a database in memory. With `create` False an absent or
     empty database is an error: a reader's misspelt path makes no file. Raises StoreError.
     """
     where = address.parse(url)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from nas.api import open_study
+
 NAS = [sys.executable, "-c", "from nas.cli import main; main()"]
 BAND = "flops=4M+-30%"
 QUICK = ["--samples", "3", "--constraint", BAND, "--executor", "inline", "--recipe", "epochs=1", "--fraction", "0.2"]
@@ -113,3 +115,13 @@ def test_wrong_usage_ends_with_2(arguments: list[str], message: str, tmp_path: P
     assert done.returncode == 2
     assert message in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
+
+
+def test_limits_and_tries_go_to_the_studies(place: Path) -> None:
+    limits = ["--epoch-timeout", "99", "--trial-timeout", "999", "--max-failures", "0"]
+    done = compare("resnet", "resnext", *QUICK, *limits, "--storage", "other.db", "--json", cwd=place)
+    assert done.returncode == 0, done.stderr
+    for part in json.loads(done.stdout)["spaces"]:
+        spec = open_study(part["study"], place / "other.db").record.spec
+        assert spec["executor_options"] == {"epoch_timeout": 99, "trial_timeout": 999}
+        assert spec["max_failures"] == 0

@@ -93,12 +93,17 @@ def test_a_worker_stopped_by_the_memory_monitor_does_not_end_the_run() -> None:
     """Tune knows two kinds of errors of a worker's task; Ray's memory monitor makes a third."""
     from ray.exceptions import OutOfMemoryError, RayActorError
 
+    from nas.executors.head import Head
     from nas.executors.tune_hooks import _mend
 
     seen: list[Any] = []
-    manager = types.SimpleNamespace(_actor_task_failed=lambda task, exception: seen.append(exception))
+    head = Head(lambda seconds: [], "nowhere", 1.0)
+    places = types.SimpleNamespace(free_resources=None, clear=None)
+    manager = types.SimpleNamespace(
+        _actor_task_failed=lambda task, exception: seen.append(exception), _resource_manager=places
+    )
     cache = types.SimpleNamespace(increase_max=lambda resources, by: seen.append(by))
-    _mend(types.SimpleNamespace(_actor_manager=manager, _actor_cache=cache), "resources", 3)
+    _mend(types.SimpleNamespace(_actor_manager=manager, _actor_cache=cache), "resources", 3, head)
     manager._actor_task_failed(tracked_actor_task="task", exception=OutOfMemoryError("running low on memory"))
     assert seen[0] == 3
     assert isinstance(seen[1], RayActorError)

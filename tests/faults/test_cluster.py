@@ -39,7 +39,8 @@ BUDGET = 14
 class Cluster:
     """Nodes of Ray, each with its process group and its address."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *, cpus: int = 0) -> None:
+        """A head with so many CPUs for children."""
         self.place = place
         self._groups: dict[str, subprocess.Popen[bytes]] = {}
         # Three numbers of the address are drawn, so that clusters of tests that run at once do not meet.
@@ -58,7 +59,8 @@ class Cluster:
             "RAY_TMPDIR": str(place),  # also for the file in which Ray keeps the address of the newest cluster
             "RAY_USAGE_STATS_ENABLED": "0",
         }
-        self.start(1, "--head", f"--port={self.address.partition(':')[2]}", "--num-cpus=0", "--include-dashboard=False")
+        port = f"--port={self.address.partition(':')[2]}"
+        self.start(1, "--head", port, f"--num-cpus={cpus}", "--include-dashboard=False")
 
     def start(self, number: int, *options: str) -> str:
         """A node at the address of that number; a worker has one CPU."""
@@ -81,11 +83,15 @@ class Cluster:
 
     def kill(self, host: str) -> None:
         """End every process of a node at once, as a machine that loses its power."""
-        group = self._groups.pop(host)
-        for pid in (*_descendants(group.pid), group.pid):
+        processes, group = self.processes(host), self._groups.pop(host)
+        for pid in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         group.wait(timeout=10)
+
+    def processes(self, host: str) -> list[int]:
+        """Every process of a node, by its id."""
+        return [*_descendants(self._groups[host].pid), self._groups[host].pid]
 
     def close(self) -> None:
         for host in reversed(list(self._groups)):

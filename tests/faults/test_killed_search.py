@@ -38,3 +38,6 @@ def test_killed_at_random_moments_it_is_the_same_search(tmp_path: Path, controll
         kept = now
     search(str(broken), budget=budget, controller=controller)
     assert outcome(broken) == outcome(whole)
+    trained = lines(broken)
+    assert len(trained) == len(set(trained))
+    print(f"{kills} kills, {len(outcome(broken))} trials, {len(trained)} of them trained to their end, none twice")
