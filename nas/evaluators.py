@@ -20,7 +20,7 @@ from searchspaces import Architecture
 if TYPE_CHECKING:
     import torch
 
-    from nas.placement import Placed
+    from nas.training.placement import Placed
 
 ACCURACY = "val_accuracy"
 AUTO = "auto"
@@ -112,10 +112,10 @@ class TrainingEvaluator:
         return 1 if self.threads is None and max(self.image[1:]) <= ONE_THREAD else self.threads
 
     def run(self, architecture: Architecture, recipe: Recipe, seed: int) -> Iterator[dict[str, float]]:
-        """Draw, build and train; the metrics are those of `nas.training.train`."""
+        """Draw, build and train; the metrics are those of `nas.training.train.train`."""
         from nas.build import build
-        from nas.growth import check
-        from nas.training import train
+        from nas.training.growth import check
+        from nas.training.train import train
 
         device = find_device(self.device)
         with cpu_threads(self._threads):
@@ -187,7 +187,7 @@ def _data(document: str) -> Dataset:
 def _placed(document: str, device: str) -> Placed:
     import torch
 
-    from nas.placement import place
+    from nas.training.placement import place
 
     return place(_data(document), torch.device(device))
 

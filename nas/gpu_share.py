@@ -8,8 +8,8 @@ from math import floor
 from typing import TYPE_CHECKING
 
 from nas.evaluators import TrainingEvaluator
-from nas.memory import children_that_fit, training_memory
 from nas.terms import Terms
+from nas.training.memory import children_that_fit, training_memory
 
 if TYPE_CHECKING:
     from nas.evaluators import Evaluator
@@ -48,7 +48,7 @@ def resident(evaluator: Evaluator, device: int) -> int:
     if not isinstance(evaluator, TrainingEvaluator):
         return 0
     from nas.data.streamed import StreamedImages
-    from nas.placement import DEVICE_SHARE
+    from nas.training.placement import DEVICE_SHARE
 
     splits = evaluator.data.train.images, evaluator.data.validation.images
     held = (images.nbytes for images in splits if not isinstance(images, StreamedImages))

@@ -73,7 +73,7 @@ def _images(evaluator: Evaluator, recipe: Recipe, epochs: int) -> float:
     """Forward passes of one image that so many epochs of a child amount to."""
     if not isinstance(evaluator, TrainingEvaluator):
         return 0.0
-    from nas.growth import work_of
+    from nas.training.growth import work_of
 
     data = evaluator.data
     return PASSES * len(data.train) * work_of(recipe, epochs) + len(data.validation) * epochs

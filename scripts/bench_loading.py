@@ -28,9 +28,9 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from nas.data import DataSpec, load
-from nas.decoders import WORKERS_VARIABLE
 from nas.evaluators import keep_freed_memory
-from nas.placement import place
+from nas.training.decoders import WORKERS_VARIABLE
+from nas.training.placement import place
 
 CLASSES = 4
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -72,7 +72,7 @@ def stock(folder: Path, options: argparse.Namespace, *, random: bool) -> Callabl
 
 
 def ours(folder: Path, options: argparse.Namespace) -> Callable[[], Iterator[Tensor]]:
-    """The streaming path, as `nas.training.train` uses it."""
+    """The streaming path, as `nas.training.train.train` uses it."""
     os.environ[WORKERS_VARIABLE] = str(options.workers)
     spec = DataSpec(f"folder:{folder}", image_size=options.size, validation=0, streamed=True)
     placed = place(load(spec), torch.device(options.device))

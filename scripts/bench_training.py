@@ -4,9 +4,9 @@
     python scripts/bench_training.py --set cifar --networks resnet20 --sweep
     python scripts/bench_training.py --set cifar --images 512 --augmentation
 
-`nas` is `nas.training.train` with the recipe for such data. `stock` is what a tutorial writes: a Dataset of PIL images,
-torchvision transforms one image at a time, a DataLoader, default SGD, the loss read each step. `tight` is the least a
-loop can do: floats on the device in the right layout, no augmentation, no smoothing, no clipping, fused SGD, no
+`nas` is `nas.training.train` with the recipe for such data. `stock` is what a tutorial writes: a Dataset of PIL
+images, torchvision transforms one image at a time, a DataLoader, default SGD, the loss read each step. `tight` is the
+least a loop can do: floats on the device in the right layout, no augmentation, no smoothing, no clipping, fused SGD, no
 reading. Images are random, of the size and number of the set, since only the time is measured; no validation.
 `--clock cpu` counts the processor time of this process, not that of loading processes: for a machine that is busy.
 """
@@ -29,13 +29,13 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-from nas.augmentation import Moves, augmented
 from nas.build import build
 from nas.data import Dataset, Split
 from nas.evaluators import find_device, keep_freed_memory
-from nas.placement import place
 from nas.recipe import Recipe
-from nas.training import batch_of, train
+from nas.training.augmentation import Moves, augmented
+from nas.training.placement import place
+from nas.training.train import batch_of, train
 from searchspaces import NETWORKS, price
 
 # Channels, side, and the number of training images that the recipe is chosen for.

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from nas.gpu_share import largest, resident, share_of
-from nas.memory import CONTEXT, MARGIN, training_memory
 from nas.plan import Plan, make_plan
+from nas.training.memory import CONTEXT, MARGIN, training_memory
 
 GIB = 2**30
 

@@ -15,7 +15,7 @@ class StreamedImages:
     """Some images of a folder, which look like an array uint8 (N, C, H, W) of `shape` and `nbytes`.
 
     Indexing decodes in threads of this process, with the pixels that a decoded folder would have; training reads
-    them through worker processes (`nas.streaming`). `chosen`: positions in `files`. `image`: C, H, W.
+    them through worker processes (`nas.training.streaming`). `chosen`: positions in `files`. `image`: C, H, W.
     """
 
     files: FileImages

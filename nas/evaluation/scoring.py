@@ -15,8 +15,8 @@ from nas.errors import EvaluationError
 from nas.evaluation.members import Member
 from nas.evaluation.pictures import Chunk, Pixels
 from nas.evaluation.views import Look, Prepared
-from nas.forward import narrow_type
-from nas.out_of_memory import ran_out, release
+from nas.training.forward import narrow_type
+from nas.training.out_of_memory import ran_out, release
 
 BUDGET = 2**30  # bytes that the maps of a batch may take on a CPU
 GPU_SHARE = 0.25  # and of a GPU's free memory

@@ -40,12 +40,12 @@ def follow(
 ) -> dict[str, Any]:
     """Train to the end, from where an earlier run in `folder` stopped; `report` is told the metrics of new epochs.
 
-    Those are the metrics of `nas.training.train` and `train_error`: the error rate (fraction) on `measured` in
+    Those are the metrics of `nas.training.train.train` and `train_error`: the error rate (fraction) on `measured` in
     evaluation mode, without augmentation; `val_error` likewise on the images held out. The result has `seed` and
     `epochs`, a list of the metrics. Raises `TrainingError`, `CheckpointError`, `RetrainingError`.
     """
     from nas.build import build
-    from nas.training import Training, measure
+    from nas.training.train import Training, measure
 
     result = read_result(folder)
     if result is not None:

@@ -167,7 +167,7 @@ def _work(document: dict[str, Any]) -> None:
     from ray.train.torch import get_device
 
     from nas.retraining.run import run
-    from nas.team import Team
+    from nas.training.team import Team
     from searchspaces.catalog import import_home
 
     threads = document.pop("threads")

@@ -16,13 +16,13 @@ from nas.retraining.folder import RESULT, write_json
 from nas.retraining.images import all_images
 from nas.retraining.state_file import STATE, History, go_on, keep
 from nas.retraining.tasks import Job
-from nas.team import ALONE, Team
+from nas.training.team import ALONE, Team
 from searchspaces import Architecture
 
 if TYPE_CHECKING:
     import torch
 
-    from nas.training import Training
+    from nas.training.train import Training
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 Report = Callable[[Mapping[str, float]], None]
@@ -34,7 +34,7 @@ def run(job: Job, device: torch.device, *, data: Dataset | None = None, team: Te
     The first of a team writes. Raises `TrainingError`, `CheckpointError` where files cannot be written or read.
     """
     from nas.build import build
-    from nas.training import Training
+    from nas.training.train import Training
 
     data = data or all_images(DataSpec.from_json(job.data))
     recipe, folder = Recipe.from_json(job.recipe), Path(job.folder)
@@ -90,7 +90,7 @@ def _weights(module: torch.nn.Module, architecture: Architecture, data: Dataset)
 
 def _finish(job: Job, data: Dataset, training: Training, history: History, folder: Path) -> None:
     """Measure on the test split, which is read here and nowhere else, and write the result."""
-    from nas.training import measure
+    from nas.training.train import measure
 
     files = {LAST: _checkpoint(job, data, training, history[-1])}
     if (folder / BEST).exists():

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from nas.checkpoint import write_whole
 from nas.errors import CheckpointError
-from nas.training_state import State, restore, state_of
+from nas.training.state import State, restore, state_of
 
 if TYPE_CHECKING:
-    from nas.training import Training
+    from nas.training.train import Training
 
 STATE, CURVE = "state.safetensors", "epochs.jsonl"
 ENTRY = "nas-training"  # of the file's metadata

@@ -44,6 +44,7 @@ def test_limits_are_kept_unless_given_and_hold_from_then_on(begun: Path) -> None
     assert spec(begun)["max_failures"] == 0
 
 
+@pytest.mark.faults(only_long=True)
 def test_another_executor_keeps_the_limits_alone(begun: Path) -> None:
     options = ["--executor", "ray", "--max-concurrent", "1", "--cpus-per-trial", "1"]
     there = reads("resume", "s", "--budget", "2", *options, "--quiet", cwd=begun)

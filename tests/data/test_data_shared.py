@@ -18,7 +18,7 @@ MakeFolder = Callable[..., Path]
 CODE = """
 import sys, torch
 from nas.data import DataSpec, load
-from nas.placement import place
+from nas.training.placement import place
 placed = place(load(DataSpec("folder:{folder}")), torch.device("cpu"))
 total = sum(int(placed.train.take(slice(i, i + 16))[0].sum()) for i in range(0, len(placed.train), 16))
 print(total, flush=True)

@@ -14,7 +14,7 @@ from nas.build import build
 from nas.checkpoint import Checkpoint
 from nas.data import DataSpec, load
 from nas.recipe import Recipe
-from nas.training import train
+from nas.training.train import train
 from searchspaces import NETWORKS, Architecture
 
 CPU = torch.device("cpu")

@@ -17,7 +17,7 @@ from nas.evaluation.members import Member, of_checkpoint
 from nas.evaluation.pictures import read_pictures
 from nas.evaluation.scoring import Scorer
 from nas.evaluation.views import Prepared, Views
-from nas.training import measure
+from nas.training.train import measure
 from searchspaces import NETWORKS
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -30,14 +30,14 @@ def slow(make_executor: MakeExecutor) -> FakeDriver:
         [
             job(1, epochs=3, at=2, do="sleep"),
             job(2, epochs=3),
-            job(3, epochs=8, sleep=0.6),
+            job(3, epochs=8, sleep=0.9),
             job(4, at=1, do="exhaust"),
             job(5, at=1, do="cuda"),
             job(6, epochs=2),
         ]
     )
     begun = time.monotonic()
-    make_executor(epoch_timeout=2, trial_timeout=3).run(driver)
+    make_executor(epoch_timeout=4, trial_timeout=5).run(driver)
     assert time.monotonic() - begun < 60
     return driver
 
@@ -47,14 +47,14 @@ class TestLimits:
 
     def test_an_epoch_that_hangs_may_be_tried_again(self, slow: FakeDriver) -> None:
         failure = slow.failures()[1]
-        assert failure.reason.startswith("epoch 2 took longer than 2 s, the epoch_timeout (executor_fakes.py")
+        assert failure.reason.startswith("epoch 2 took longer than 4 s, the epoch_timeout (executor_fakes.py")
         assert "time.sleep(600)" in failure.traceback
         assert failure.again
         assert slow.life(1) == ["started", "epoch", "failed"]
 
     def test_a_child_that_takes_too_long_may_not(self, slow: FakeDriver) -> None:
         failure = slow.failures()[3]
-        assert re.search(r"it took longer than 3 s, the trial_timeout \(in epoch [456]\)", failure.reason)
+        assert re.search(r"it took longer than 5 s, the trial_timeout \(in epoch [4567]\)", failure.reason)
         assert not failure.again
 
     def test_out_of_memory_and_a_fault_of_the_gpu_may_be_tried_again(self, slow: FakeDriver) -> None:

@@ -106,9 +106,10 @@ def test_sigterm_does_not_wait_for_a_long_epoch(tmp_path: Path, executor: str, l
     assert [trial.state for trial in trials(tmp_path)] == ["waiting"]
 
 
-def test_sigterm_to_all_processes_of_ray_too(tmp_path: Path, long: bool) -> None:
+@pytest.mark.faults(only_long=True)
+def test_sigterm_to_all_processes_of_ray_too(tmp_path: Path) -> None:
     """As a node is taken away: the driver must not wait for a Ray that is gone."""
-    seconds = TERM_SECONDS if long else 1.0
+    seconds = TERM_SECONDS
     process = begin(
         tmp_path, budget=6, executor="ray", executor_options={"num_cpus": 2}, pause=0.5, term_seconds=seconds
     )
@@ -119,8 +120,7 @@ def test_sigterm_to_all_processes_of_ray_too(tmp_path: Path, long: bool) -> None
     assert process.returncode == 143, errors
     assert time.monotonic() - begun < seconds + LEAVE_SECONDS + 5
     assert not [trial for trial in trials(tmp_path) if trial.state == "failed"]
-    study = search(str(tmp_path)) if long else None
-    assert study is None or study.record.counts["failed"] == 0
+    assert search(str(tmp_path)).record.counts["failed"] == 0
 
 
 def test_the_last_epoch_of_a_child_is_not_lost(tmp_path: Path) -> None:

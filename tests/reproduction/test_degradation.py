@@ -16,7 +16,7 @@ from nas.evaluators import cpu_threads
 from nas.reproduction.curves import follow, sample_of
 from nas.reproduction.degradation import CIFAR, IMAGENET, Order, make_order, run
 from nas.retraining.retrain import Silent
-from nas.training import measure
+from nas.training.train import measure
 
 SHORT = {"epochs": 2, "batch_size": 32}
 SPEC = DataSpec("digits", fraction=0.1)
@@ -74,7 +74,7 @@ def test_the_training_error_is_that_of_the_trained_network_in_evaluation_mode(
         seen.append(1 - float(right.float().mean()))
         return found
 
-    monkeypatch.setattr("nas.training.measure", spied)
+    monkeypatch.setattr("nas.training.train.measure", spied)
     with cpu_threads(1):
         result = follow(
             *(made.members[0].task.architecture, made.data, made.recipe, sample),

@@ -18,7 +18,7 @@ def main() -> None:
     from nas.retraining.run import run
     from nas.retraining.state_file import STATE
     from nas.retraining.tasks import Job
-    from nas.team import Team
+    from nas.training.team import Team
 
     rank, meeting, jobs = int(sys.argv[1]), sys.argv[2], json.loads(Path(sys.argv[3]).read_text())
     torch.set_num_threads(1)

@@ -22,10 +22,10 @@ from PIL import Image
 from nas.checkpoint import read_checkpoint
 from nas.data import Split
 from nas.errors import CheckpointError, RetrainingError, TrainingError
-from nas.placement import place
 from nas.retraining.retrain import Silent, retrain
 from nas.retraining.tasks import Order, Task
-from nas.training import measure
+from nas.training.placement import place
+from nas.training.train import measure
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

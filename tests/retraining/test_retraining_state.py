@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-import nas.forward
+import nas.training.forward
 from nas.build import build
 from nas.data import Dataset, DataSpec, load
 from nas.errors import CheckpointError
 from nas.recipe import Recipe
 from nas.retraining.state_file import read_state, write_state
-from nas.training import Training, train
-from nas.training_state import restore, state_of
+from nas.training.state import restore, state_of
+from nas.training.train import Training, train
 from searchspaces.resnet import cifar_resnet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -83,7 +83,7 @@ def test_it_goes_on_bit_by_bit(data: Dataset, tmp_path: Path, changes: dict[str,
 
 
 def test_scaled_gradients_and_micro_batches_go_on_too(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nas.forward, "narrow_type", lambda recipe, device: torch.float16)
+    monkeypatch.setattr(nas.training.forward, "narrow_type", lambda recipe, device: torch.float16)
     recipe = replace(RECIPE, epochs=2)
     begun = Training.begin(Dropping(), data, recipe, seed=7, device=CPU)
     begun.pieces, begun.eval_size = 2, 512

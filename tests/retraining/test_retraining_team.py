@@ -17,8 +17,8 @@ from nas.checkpoint import read_checkpoint
 from nas.errors import TrainingError
 from nas.retraining.retrain import retrain
 from nas.retraining.tasks import Job, Order
-from nas.team import ALONE, Team
-from nas.training import Training
+from nas.training.team import ALONE, Team
+from nas.training.train import Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

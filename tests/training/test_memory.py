@@ -16,8 +16,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from nas.build import build
 from nas.errors import RecipeError
-from nas.memory import CONTEXT, MARGIN, children_that_fit, training_memory
 from nas.recipe import Recipe
+from nas.training.memory import CONTEXT, MARGIN, children_that_fit, training_memory
 from searchspaces import NETWORKS, Graph, price
 
 RECIPE = Recipe(eval_batch_size=1)
@@ -206,12 +206,12 @@ def test_sizes_that_cannot_be_are_named(arguments: tuple[int, int], message: str
 
 
 def test_predicting_needs_no_torch() -> None:
-    code = "import sys, nas.memory; sys.exit('torch' in sys.modules)"
+    code = "import sys, nas.training.memory; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_page_on_recipes_computes_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    page = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
     exec(compile(block, "recipes.md", "exec"), {})
     assert 4 <= int(capsys.readouterr().out) <= 30

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from nas import placement
-from nas.augmentation import Moves, cut_out, shift
 from nas.data import Dataset, Split
 from nas.errors import RecipeError, TrainingError
-from nas.forward import narrow_type
-from nas.optimizers import make_optimizer
-from nas.placement import Placed, place
 from nas.recipe import Recipe
-from nas.training import batch_of, measure, train
+from nas.training import placement
+from nas.training.augmentation import Moves, cut_out, shift
+from nas.training.forward import narrow_type
+from nas.training.optimizers import make_optimizer
+from nas.training.placement import Placed, place
+from nas.training.train import batch_of, measure, train
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(epochs=3, batch_size=16, lr=0.1, precision="float32")

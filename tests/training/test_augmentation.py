@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchvision.transforms import functional as reference
 
-from nas import colour, geometry
-from nas.augmentation import Batch, Moves, augmented
 from nas.data import Dataset, Split
-from nas.placement import place
-from nas.randaugment import PLACE, STRONGEST, Strengths
 from nas.recipe import Recipe
-from nas.training import train
+from nas.training import colour, geometry
+from nas.training.augmentation import Batch, Moves, augmented
+from nas.training.placement import place
+from nas.training.randaugment import PLACE, STRONGEST, Strengths
+from nas.training.train import train
 
 CPU = torch.device("cpu")
 PLAIN = Recipe(epochs=1, batch_size=8, precision="float32")

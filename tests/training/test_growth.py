@@ -13,9 +13,9 @@ from nas.build import build
 from nas.data import Dataset, DataSpec, Split
 from nas.errors import TrainingError
 from nas.evaluators import TrainingEvaluator
-from nas.growth import share_at, shrunk, size_at, steps_of, work_of
 from nas.recipe import Recipe
-from nas.training import train
+from nas.training.growth import share_at, shrunk, size_at, steps_of, work_of
+from nas.training.train import train
 from searchspaces import NETWORKS
 from searchspaces.resnet import cifar_resnet
 

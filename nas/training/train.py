@@ -1,6 +1,6 @@
 """`train`: one network, one recipe, one seed; yields a metrics dict an epoch. `measure`: accuracy on any split.
 
-`Training` is what stands between the epochs; `nas.training_state` takes it down as tensors and sets it up again.
+`Training` is what stands between the epochs; `nas.training.state` takes it down as tensors and sets it up again.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.augmentation import Batch, Moves, augmented
-from nas.averaging import Average
 from nas.data import Dataset, Split
 from nas.errors import TrainingError
-from nas.forward import Forward
-from nas.growth import shrunk, size_at, steps_of
-from nas.losses import batch_loss
-from nas.optimizers import make_optimizer
-from nas.out_of_memory import twice, within_memory
-from nas.placement import Placed, place, place_split
 from nas.recipe import Recipe
-from nas.reproducible import reproducible
-from nas.team import ALONE, Team
+from nas.training.augmentation import Batch, Moves, augmented
+from nas.training.averaging import Average
+from nas.training.forward import Forward
+from nas.training.growth import shrunk, size_at, steps_of
+from nas.training.losses import batch_loss
+from nas.training.optimizers import make_optimizer
+from nas.training.out_of_memory import twice, within_memory
+from nas.training.placement import Placed, place, place_split
+from nas.training.reproducible import reproducible
+from nas.training.team import ALONE, Team
 
 
 def train(

@@ -19,15 +19,15 @@ from PIL import Image
 from torch import Tensor, nn
 
 import nas
-from nas import decoders as module
 from nas.data import DataSpec, load
-from nas.decoders import worker_count
 from nas.errors import DataError
 from nas.evaluators import TrainingEvaluator, _data, _placed
-from nas.placement import Placed, place
 from nas.recipe import Recipe
-from nas.streaming import Reader
-from nas.training import measure, train
+from nas.training import decoders as module
+from nas.training.decoders import worker_count
+from nas.training.placement import Placed, place
+from nas.training.streaming import Reader
+from nas.training.train import measure, train
 from searchspaces import SPACES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -171,9 +171,9 @@ def test_requests_fit_into_shared_memory(monkeypatch: pytest.MonkeyPatch) -> Non
     assert pool.request_images((3, 64, 64)) == 64
     assert pool.request_images((3, 224, 224)) == 27
     small = shutil_usage(64 * 2**20)
-    monkeypatch.setattr("nas.decoders.shutil.disk_usage", small)
+    monkeypatch.setattr("nas.training.decoders.shutil.disk_usage", small)
     assert pool.request_images((3, 64, 64)) * image * 4 * (module.AHEAD + 1) <= 32 * 2**20
-    monkeypatch.setattr("nas.decoders.shutil.disk_usage", shutil_usage(0))
+    monkeypatch.setattr("nas.training.decoders.shutil.disk_usage", shutil_usage(0))
     assert pool.request_images((3, 64, 64)) == 1
 
 
@@ -247,7 +247,7 @@ def test_a_worker_that_was_killed_is_named_and_replaced(folder: Path, before: se
 PROGRAM = """
 import signal, sys, torch
 from nas.data import DataSpec, load
-from nas.placement import place
+from nas.training.placement import place
 if {passes} < 100: signal.signal(signal.SIGINT, lambda *_: None)
 part = place(load(DataSpec("folder:{folder}", image_size=16)), torch.device("cpu")).train
 for number in range({passes}):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nas import geometry
+from nas.training import geometry
 
 # What one operation does at magnitude 1, as in Cubuk et al. 2019, table 6, in the order of the columns of a strength.
 STRONGEST: dict[str, float] = {

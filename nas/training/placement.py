@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nas.data import Dataset, Split
 from nas.data.streamed import StreamedImages
-from nas.streaming import Reader
+from nas.training.streaming import Reader
 
 DEVICE_SHARE = 0.5  # of a GPU's free memory may hold images: the rest is for the child
 

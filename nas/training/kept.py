@@ -1,4 +1,4 @@
-"""What a step keeps of a network's values, and when they are freed: the model behind `nas.memory`."""
+"""What a step keeps of a network's values, and when they are freed: the model behind `nas.training.memory`."""
 
 from __future__ import annotations
 

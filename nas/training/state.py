@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from nas.errors import CheckpointError
-from nas.optimizers import optimizer_tensors, restore_optimizer
-from nas.training import Training
+from nas.training.optimizers import optimizer_tensors, restore_optimizer
+from nas.training.train import Training
 
 COUNTS = ("done", "pieces", "eval_size")
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.errors import RecipeError
-from nas.out_of_memory import twice
-from nas.placement import Part, Placed
 from nas.recipe import Recipe
-from nas.team import ALONE, Team
+from nas.training.out_of_memory import twice
+from nas.training.placement import Part, Placed
+from nas.training.team import ALONE, Team
 from searchspaces.graph import MAIN
 
 

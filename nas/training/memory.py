@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import floor, prod
 
 from nas.errors import RecipeError
-from nas.kept import BYTES, Values
 from nas.recipe import Recipe
+from nas.training.kept import BYTES, Values
 from searchspaces import operations as ops
 from searchspaces.graph import Graph
 
@@ -44,8 +44,8 @@ class TrainingMemory:
 def training_memory(graph: Graph, recipe: Recipe, *, batch: int | None = None, narrow: bool = False) -> TrainingMemory:
     """What training this graph with this recipe takes, in steps of `batch` images (None: the recipe's).
 
-    `narrow`: whether autocast computes in a type of two bytes (`nas.training.narrow_type`). The graph is the one that
-    is trained, auxiliary classifiers included. Raises `RecipeError` for fewer than one image.
+    `narrow`: whether autocast computes in a type of two bytes (`nas.training.forward.narrow_type`). The graph is the
+    one that is trained, auxiliary classifiers included. Raises `RecipeError` for fewer than one image.
     """
     batch = recipe.batch_size if batch is None else batch
     if batch < 1:

@@ -1,4 +1,4 @@
-"""`Reader`: a streamed split as training reads it, in whatever order and batches, decoded ahead by `nas.decoders`."""
+"""`Reader`: a streamed split as training reads it, in whatever order and batches, decoded ahead by `decoders`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nas.data.images import BATCH
 from nas.data.streamed import StreamedImages
-from nas.decoders import Decoders, Request, decoders
+from nas.training.decoders import Decoders, Request, decoders
 
 
 class Reader:

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import nas.forward
-import nas.training
-from nas.augmentation import Batch
-from nas.averaging import Average
+import nas.training.forward
+import nas.training.train
 from nas.data import Dataset, Split
 from nas.errors import TrainingError
-from nas.out_of_memory import twice
 from nas.recipe import Recipe
-from nas.training import measure, train
+from nas.training.augmentation import Batch
+from nas.training.averaging import Average
+from nas.training.out_of_memory import twice
+from nas.training.train import measure, train
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(epochs=2, batch_size=16, lr=0.1, precision="float32", warmup=0.0)
@@ -220,14 +220,14 @@ def test_an_average_over_one_step_weighs_the_new_weights_by_the_ramp() -> None:
 def test_a_mixed_image_counts_for_both_labels_by_its_shares() -> None:
     """One step over all images in a batch: the loss by hand from what the module was shown."""
     batches: list[Batch] = []
-    plain = nas.training.augmented
+    plain = nas.training.train.augmented
 
     def noting(*arguments: Any) -> Batch:
         batches.append(plain(*arguments))
         return batches[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nas.training, "augmented", noting)
+        patch.setattr(nas.training.train, "augmented", noting)
         (metrics,) = run(Plain(), replace(RECIPE, epochs=1, batch_size=64, mixup=1.0))
     (batch,) = batches
     assert batch.share is not None
@@ -252,7 +252,7 @@ def test_mixing_with_shares_of_nearly_one_or_nought_is_no_mixing() -> None:
 
 def test_gradients_scaled_for_half_precision_train_in_halves_with_averaging(monkeypatch: pytest.MonkeyPatch) -> None:
     """fp16 is refused on a CPU; with the refusal taken away its steps, scaled and unscaled, can be run there."""
-    monkeypatch.setattr(nas.forward, "narrow_type", lambda recipe, device: torch.float16)
+    monkeypatch.setattr(nas.training.forward, "narrow_type", lambda recipe, device: torch.float16)
     recipe = replace(RECIPE, epochs=6, precision="fp16", ema=0.9, clip=1.0, mixup=0.1, eval_batch_size=8)
     steps: list[float] = []
     plain = torch.amp.GradScaler.update

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas import colour, geometry
-from nas.placement import Placed
-from nas.randaugment import Strengths
 from nas.recipe import Recipe
+from nas.training import colour, geometry
+from nas.training.placement import Placed
+from nas.training.randaugment import Strengths
 
 
 @dataclass(frozen=True)

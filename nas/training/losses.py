@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.augmentation import Batch
 from nas.recipe import Recipe
+from nas.training.augmentation import Batch
 
 
 def batch_loss(scores: Tensor, auxiliary: Sequence[Tensor], batch: Batch, recipe: Recipe) -> Tensor:
