@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args
 
 from nas.errors import RecipeError, unknown
@@ -168,7 +169,7 @@ class Recipe:
             if rule.kind is float:  # 1 and 1.0, 0.0 and -0.0 are one recipe and must have one key
                 object.__setattr__(self, name, float(value) + 0.0)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """16 hex characters, from the content alone."""
         content = {name: value for name, value in self.to_json().items() if name not in LATER or value != LATER[name]}

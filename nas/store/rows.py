@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, func, select
 
 from nas.errors import StoreError, unknown
+from nas.store.prepared import Prepared
 from nas.store.records import KINDS, STATES, StudyRecord, TrialRecord
 from nas.store.tables import studies, trials
 
@@ -20,8 +21,9 @@ _TOGETHER = 500  # parameters in one statement; databases limit them
 
 _COLUMNS = tuple(trials.c[name] for name in FIELDS)
 
-_KNOWN = (
-    select(*_COLUMNS)
+# Asked for every child, and mostly in vain.
+_KNOWN = Prepared(
+    select(trials.c.id)
     .where(*(trials.c[name] == bindparam(name) for name in ("graph_key", "evaluator_key", "recipe_key", "seed")))
     .where(trials.c.state == "complete", trials.c.reused_from.is_(None))
     .order_by(trials.c.id)
@@ -144,8 +146,8 @@ def trial(connection: Connection, study_name: str, number: int) -> TrialRecord:
 def known(connection: Connection, graph_key: str, evaluator_key: str, recipe_key: str, seed: int) -> TrialRecord | None:
     """The first trial that was trained to its end on just this."""
     wanted = {"graph_key": graph_key, "evaluator_key": evaluator_key, "recipe_key": recipe_key, "seed": seed}
-    row = connection.execute(_KNOWN, wanted).first()
-    return None if row is None else TrialRecord(*row)
+    found = _KNOWN.run(connection, wanted).fetchone()
+    return trials_where(connection, trials.c.id == found[0])[0] if found else None
 
 
 def document(connection: Connection, table: Table, what: str, key: str) -> dict[str, Any]:
