@@ -46,34 +46,3 @@ def scores(found: Sequence[float]) -> Vector:
     better = (len(values) - middle) / len(values)  # half of the equals count as better
     result: Vector = -np.log(better) - 1
     return result
-
-
-def order(rows: Sequence[tuple[float, ...]], maximise: Sequence[bool]) -> list[int]:
-    """The rows' indices, the best first: front by front, and within a front the rows that spread it most.
-
-    The first of a front is the best in the first objective; each next is the row farthest, in units of the front's
-    extent, from those taken before (Schmucker et al. 2021, section 4.2, after Salinas et al. 2021). Of one objective
-    simply the order of its values. Equals stand in the order in which they came.
-    """
-    found = fitness(rows, maximise)
-    if len(maximise) == 1:
-        return sorted(range(len(rows)), key=lambda index: -found[index])
-    ordered: list[int] = []
-    for level in sorted(set(found), reverse=True):
-        ordered += _spread([index for index, own in enumerate(found) if own == level], rows, maximise[0])
-    return ordered
-
-
-def _spread(members: list[int], rows: Sequence[tuple[float, ...]], maximise_first: bool) -> list[int]:
-    values = np.array([rows[index] for index in members], dtype=np.float64)
-    extent = np.ptp(values, axis=0)
-    values = (values - values.min(axis=0)) / np.where(extent > 0, extent, 1.0)
-    taken = [int(np.argmax(values[:, 0] if maximise_first else -values[:, 0]))]
-    nearest = ((values - values[taken[0]]) ** 2).sum(axis=1)
-    nearest[taken[0]] = -1.0
-    while len(taken) < len(members):
-        far = int(np.argmax(nearest))
-        taken.append(far)
-        nearest = np.minimum(nearest, ((values - values[far]) ** 2).sum(axis=1))
-        nearest[taken] = -1.0
-    return [members[place] for place in taken]

@@ -1,7 +1,8 @@
 """Asynchronous successive halving: at a few epochs, the rungs, only the best share of the children goes on.
 
 ASHA (Li et al. 2020) in its stopping form, where a child is judged when it arrives and nothing is ever resumed; with
-several objectives by non-dominated front (Schmucker et al. 2021); and Hyperband's brackets (Li et al. 2018) around it.
+several objectives by non-dominated front (Schmucker et al. 2021), which is never divided; and Hyperband's brackets (Li
+et al. 2018) around it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nas.ranking import order
+from nas.ranking import fitness
 from nas.schedulers import whole
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ LATEST = 500  # children that a new one is compared with at a rung
 class Halving:
     """Children of a bracket meet at rungs `first`, `first` * `reduction`, …; one in `reduction` goes on from each.
 
-    A child goes on when it stands among the best 1 / `reduction` of all that came to the rung before it (of many, the
-    latest) and itself; while fewer than `reduction` did, it does. Of several objectives all count, the price too: a
-    cheap child on the front of its rung goes on however many dear ones are more accurate. Within a front, those that
-    lie farthest from the better ones come first. Bracket b has its first rung b rungs later, and children take the
-    brackets in turn: some are judged early, others only once they had a chance to show what they can do.
+    A child goes on when of all that came to the rung before it (of many, the latest) and itself fewer than 1 /
+    `reduction` are better; while fewer than `reduction` came, it does. Of several objectives all count, the price too:
+    better are those on a front before its own, so that what is on the front of its rung always goes on, however many
+    dear children are more accurate than a cheap one, and however few children there are. Bracket b has its first rung
+    b rungs later, and children take the brackets in turn: some are judged early, others only once they had a chance to
+    show what they can do.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class Halving:
         del arrived[:-LATEST]
         if len(arrived) < self._reduction:
             return ""
-        place = order(arrived, self._maximise).index(len(arrived) - 1)
-        go_on = len(arrived) // self._reduction
-        if place < go_on:
+        found = fitness(arrived, self._maximise)
+        better = sum(other > found[-1] for other in found)
+        bound = len(arrived) // self._reduction
+        if better < bound:
             return ""
-        return f"after epoch {epoch} of {self._epochs} it stood at place {place + 1} of {len(arrived)}; {go_on} go on"
+        place = f"after epoch {epoch} of {self._epochs}, {better} of {len(arrived)} were better"
+        return f"{place}; fewer than {bound} may be"

@@ -10,7 +10,6 @@ import pytest
 
 from nas.errors import SchedulerError
 from nas.objectives import Objective
-from nas.ranking import order
 from nas.schedulers import SCHEDULERS, Scheduler, make, options
 
 ACCURACY, FLOPS = Objective.parse("accuracy"), Objective.parse("flops")
@@ -33,7 +32,8 @@ def test_whatever_is_reported_somebody_reaches_the_end_and_nobody_is_stopped_the
     for id in range(60):
         for epoch in range(1, 10):
             value = math.nan if rng.random() < 0.1 else rng.random()
-            if not goes_on(scheduler, id, epoch, *[value for _ in objectives]):
+            values = [value if objective.maximise else -value for objective in objectives]
+            if not goes_on(scheduler, id, epoch, *values):
                 assert epoch < 9
                 break
         else:
@@ -100,7 +100,7 @@ def test_the_reason_says_where_the_child_stood() -> None:
     scheduler = make("asha", [ACCURACY], 27)
     for id in range(3):
         reason = scheduler.report(id, 3, [1.0 - 0.1 * id])
-    assert reason == "after epoch 3 of 27 it stood at place 3 of 3; 1 go on"
+    assert reason == "after epoch 3 of 27, 2 of 3 were better; fewer than 1 may be"
 
 
 def test_brackets_are_judged_later_in_turn() -> None:
@@ -126,15 +126,20 @@ def test_a_cheap_child_on_the_front_survives_dear_ones_that_are_more_accurate() 
     assert not goes_on(both, 9, 1, 0.6, 2e9), "dominated"
 
 
-def test_the_order_is_by_front_and_within_a_front_by_spread() -> None:
-    front = [(0.0, 0.0), (0.5, 0.45), (1.0, 1.0), (0.52, 0.5), (0.25, 0.2)]
-    rows = [(0.4, 0.9), *front, (0.1, 0.9)]
-    found = order(rows, [True, False])
-    assert found[:2] == [3, 1], "the most accurate, then the one farthest from it"
-    assert set(found[:5]) == {1, 2, 3, 4, 5}
-    assert found[5:] == [0, 6]
-    assert order([(0.1,), (0.3,), (0.2,), (0.3,)], [True]) == [1, 3, 2, 0]
-    assert order([(0.1,), (0.3,), (0.2,)], [False]) == [0, 2, 1]
+@pytest.mark.parametrize("name", ["asha", "hyperband"])
+def test_what_is_on_the_front_of_its_rung_always_goes_on(name: str) -> None:
+    """However many they are: of few children a third would leave holes in the front that is searched for."""
+    scheduler = make(name, [ACCURACY, FLOPS], 9)
+    for id in range(40):
+        assert goes_on(scheduler, id, 1, 0.5 + 0.01 * id, 1e6 + id)
+    assert not goes_on(scheduler, 42, 1, 0.5, 2e6), "thirty and more are better"
+
+
+def test_equals_go_on_together() -> None:
+    scheduler = make("asha", [ACCURACY], 9)
+    assert all(goes_on(scheduler, id, 1, 0.1) for id in range(9))
+    assert all(goes_on(scheduler, id, 1, 0.9) for id in range(9, 15))
+    assert not goes_on(scheduler, 15, 1, 0.1)
 
 
 # --- median ---------------------------------------------------------------------------------------------------
