@@ -165,7 +165,7 @@ def trials(slurm: dict[str, str]) -> list[dict[str, Any]]:
 @pytest.mark.faults(only_long=True)
 @pytest.mark.timeout(300)
 def test_the_slurm_script_searches_on_its_nodes_stops_in_time_and_goes_on(slurm: dict[str, str]) -> None:
-    first = job(slurm, "--budget", "5", "--recipe", "epochs=1", "--fraction", "0.2", "--constraint", "flops<=1M")
+    first = job(slurm, "--budget", "12", "--recipe", "epochs=4", "--fraction", "0.2", "--constraint", "flops<=1M")
     try:
         for _ in range(100):
             if any(trial["state"] == "complete" for trial in trials(slurm)) or first.poll() is not None:
@@ -180,8 +180,8 @@ def test_the_slurm_script_searches_on_its_nodes_stops_in_time_and_goes_on(slurm:
     lines = (Path(slurm["FAKE"]) / "nodes.log").read_text().splitlines()
     assert [line.partition(":")[0] for line in lines] == ["n1", "n2"]
     kept = [trial for trial in trials(slurm) if trial["state"] == "complete"]
-    assert 0 < len(kept) < 5
-    second = job(slurm, "--budget", "5")  # of a study that is there already, nothing but its name counts
+    assert 0 < len(kept) < 12
+    second = job(slurm, "--budget", "12")  # of a study that is there already, nothing but its name counts
     try:
         _, errors = second.communicate(timeout=150)
     finally:
@@ -189,7 +189,7 @@ def test_the_slurm_script_searches_on_its_nodes_stops_in_time_and_goes_on(slurm:
         second.wait(timeout=60)
     assert second.returncode == 0, errors
     complete = [trial for trial in trials(slurm) if trial["state"] == "complete"]
-    assert len({trial["architecture"] for trial in complete if not trial["reused"]}) == 5
+    assert len({trial["architecture"] for trial in complete if not trial["reused"]}) == 12
     assert {trial["trial"]: trial["finished"] for trial in kept}.items() <= {
         trial["trial"]: trial["finished"] for trial in complete
     }.items(), "trained again"

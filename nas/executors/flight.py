@@ -67,6 +67,15 @@ class Flight:
         """End the run with this now; with what it was interrupted by, if it was."""
         self.ended_by = self.ended_by or self.interrupted_by or by
 
+    def over(self) -> None:
+        """Raise what ended the run early, if anything did.
+
+        A run that was interrupted has not come to its end, even where nothing more was heard of the running epochs.
+        """
+        by = self.ended_by or self.interrupted_by
+        if by is not None:
+            raise by
+
     def next(self) -> Job | None:
         """The driver's next job; it is asked only when a slot is free."""
         if len(self._sorties) >= self.slots or self.interrupted_by is not None:

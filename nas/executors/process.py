@@ -66,17 +66,19 @@ def quiet(printer: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def interruptible(stop: Callable[[BaseException], None], *, tell: bool = True) -> Iterator[None]:
+def interruptible(stop: Callable[[BaseException], None], *, tell: bool = True) -> Iterator[Callable[[], None]]:
     """Ctrl-C and SIGTERM call `stop`, so that the work can end at a good moment; a second one raises at once.
 
     `stop` is given what the work should raise in the end: KeyboardInterrupt or `Terminated`. Whoever sends SIGTERM
     waits seconds, not for an epoch, so the second one follows by itself, and soon after it the process ends whatever
     holds it: all that was recorded is in the store. `tell`: say so on stderr. A program that handles a signal in its
     own way keeps doing so. Python handles signals in the main thread only.
+
+    Gives a function to call when the work has ended and only leaving is left: no second SIGTERM follows then.
     """
     main = threading.main_thread()
     if threading.current_thread() is not main:
-        yield
+        yield lambda: None
         return
     usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     other = signal.getsignal(signal.SIGUSR1)  # Tune takes this signal and does not give it back
@@ -109,7 +111,7 @@ def interruptible(stop: Callable[[BaseException], None], *, tell: bool = True) -
     if usual[signal.SIGTERM] is signal.SIG_DFL or _of_ray(usual[signal.SIGTERM]):
         signal.signal(signal.SIGTERM, terminated)
     try:
-        yield
+        yield hurry.cancel
     finally:
         hurry.cancel()
         leave.cancel()

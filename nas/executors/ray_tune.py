@@ -95,7 +95,7 @@ class RayExecutor:
         flight = Flight(driver, slots, self._limits)
         head = _head()
         settings = {**SETTINGS, "TUNE_MAX_PENDING_TRIALS_PG": str(slots)}
-        with quiet(ray._private.worker), environment(settings), interruptible(flight.interrupt):
+        with quiet(ray._private.worker), environment(settings), interruptible(flight.interrupt) as leaving:
             try:
                 payload = pack(cloudpickle.dumps, self._shipped, abroad=self._ray["address"] != "local")
                 with head:
@@ -106,9 +106,9 @@ class RayExecutor:
                 raise
             finally:
                 self._started = None
+                leaving()  # for Ray, as it is left, puts the system's handler of SIGTERM in the place of ours
                 self._stop()
-        if flight.ended_by is not None:
-            raise flight.ended_by
+        flight.over()
 
     def _start(self) -> tuple[int, Share, str]:
         """Slots, the share of a child, and a folder for Tune."""

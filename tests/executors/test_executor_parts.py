@@ -237,6 +237,16 @@ class TestFlight:
         assert isinstance(flight.ended_by, Terminated)
         assert [what for what, *_ in driver.events] == ["started", "started", "epoch"]
 
+    def test_an_interrupted_run_is_not_whole_even_if_nothing_more_was_heard(self) -> None:
+        """Tune ends when nothing is in flight for it any more; the head that would say so of a worker may be gone."""
+        flight = self._flying(FakeDriver([job(1)]), "a")
+        flight.over()
+        flight.started("a", "here:1")
+        flight.interrupt(Terminated())
+        assert flight.ended_by is None
+        with pytest.raises(Terminated):
+            flight.over()
+
     def test_a_last_epoch_that_ran_at_the_interrupt_finishes_its_child(self) -> None:
         driver = FakeDriver([job(1)])
         flight = self._flying(driver, "a")
@@ -373,6 +383,14 @@ class TestProcess:
         time.sleep(0.3)
         signal.signal(signal.SIGTERM, before)
         assert seen == []
+
+    def test_nor_while_it_is_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Ray takes our handler away then, and the signal would end the process in another way."""
+        monkeypatch.setattr("nas.executors.process.TERM_SECONDS", 0.1)
+        with interruptible(lambda by: None, tell=False) as leaving:
+            signal.raise_signal(signal.SIGTERM)
+            leaving()
+            time.sleep(0.3)
 
     def test_a_program_with_its_own_handler_keeps_it(self) -> None:
         seen: list[int] = []

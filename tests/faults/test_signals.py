@@ -108,7 +108,10 @@ def test_sigterm_does_not_wait_for_a_long_epoch(tmp_path: Path, executor: str, l
 
 @pytest.mark.faults(only_long=True)
 def test_sigterm_to_all_processes_of_ray_too(tmp_path: Path) -> None:
-    """As a node is taken away: the driver must not wait for a Ray that is gone."""
+    """As a node is taken away: the driver must not wait for a Ray that is gone.
+
+    Of a busy machine's one in ten or so Ray ends the process itself, in C++, with its own last words and code 1.
+    """
     seconds = TERM_SECONDS
     process = begin(
         tmp_path, budget=6, executor="ray", executor_options={"num_cpus": 2}, pause=0.5, term_seconds=seconds
@@ -117,7 +120,7 @@ def test_sigterm_to_all_processes_of_ray_too(tmp_path: Path) -> None:
     begun = time.monotonic()
     os.killpg(process.pid, signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 143, errors
+    assert process.returncode == 143 or (process.returncode == 1 and "core_worker" in errors), errors
     assert time.monotonic() - begun < seconds + LEAVE_SECONDS + 5
     assert not [trial for trial in trials(tmp_path) if trial.state == "failed"]
     assert search(str(tmp_path)).record.counts["failed"] == 0
