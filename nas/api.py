@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from nas import arguments
@@ -74,8 +75,9 @@ def resume(
     if executor is not None or executor_options:  # a bad option must show before it is stored
         make_executor(plan.spec.executor, plan.evaluator, **plan.spec.executor_options)
     with store.claimed(record.id):
-        store.reopen(record.id, plan.spec.to_json())
-        loop = plan.run(store, record, observer, replay=True)
+        # What is given is kept once it has proved good: an address where nothing listens is not.
+        again = partial(store.reopen, record.id, plan.spec.to_json())
+        loop = plan.run(store, record, observer, replay=True, ready=again)
         store.finish_study(record.id)
     return Study(store, name, loop.ended_because)
 

@@ -82,33 +82,44 @@ class Plan:
             max_failures=spec.max_failures,
         )
 
-    def run(self, store: Store, study: StudyRecord, observer: Observer | None, *, replay: bool = False) -> Loop:
+    def run(
+        self,
+        store: Store,
+        study: StudyRecord,
+        observer: Observer | None,
+        *,
+        replay: bool = False,
+        ready: Callable[[], None] = lambda: None,
+    ) -> Loop:
         """Search until the budget is used or nothing more can be proposed.
 
-        `replay` first brings the controller to where the stored study stopped. KeyboardInterrupt passes through, and
-        after SIGTERM `Terminated`. Raises `ExecutorError` where the executor breaks, `ClusterLost` where Ray's head is
-        gone.
+        `replay` first brings the controller to where the stored study stopped. `ready` is called when the executor has
+        found its workers, or nothing is left to train. KeyboardInterrupt passes through, and after SIGTERM
+        `Terminated`. Raises `ExecutorError` where the executor breaks, `ClusterLost` where Ray's head is gone.
         """
         terms = self.terms_on(store)
         loop = (Loop if terms.problem.latency is None else TimedLoop)(store, study, terms, observer)
         if replay:
             replay_history(loop)
-        if not loop.done:
-            options = dict(self.spec.executor_options)
-            if self.spec.executor == "ray":  # its workers must know the blocks of a script's space and networks
-                options["classes"] = kinds_in((self.space.template, *terms.baselines.values()))
-                options["share_of"] = share_of(terms, self.evaluator)
-                if terms.problem.latency is not None:
-                    meet(terms.problem.latency, self.space, self.spec.image, self.spec.classes)
-            executor = make_executor(self.spec.executor, self.evaluator, **options)
-            share = executor.share
-            try:
-                executor.run(loop)
-            except (KeyboardInterrupt, Terminated, ExecutorError):  # the children in flight wait again
-                loop.release()
-                self._account(store, study, share)
-                raise
+        if loop.done:
+            ready()
+            return loop
+        options = dict(self.spec.executor_options)
+        if self.spec.executor == "ray":  # its workers must know the blocks of a script's space and networks
+            options["classes"] = kinds_in((self.space.template, *terms.baselines.values()))
+            options["share_of"] = share_of(terms, self.evaluator)
+            if terms.problem.latency is not None:
+                meet(terms.problem.latency, self.space, self.spec.image, self.spec.classes)
+        executor = make_executor(self.spec.executor, self.evaluator, **options)
+        share = executor.share
+        ready()
+        try:
+            executor.run(loop)
+        except (KeyboardInterrupt, Terminated, ExecutorError):  # the children in flight wait again
+            loop.release()
             self._account(store, study, share)
+            raise
+        self._account(store, study, share)
         return loop
 
     def _account(self, store: Store, study: StudyRecord, share: Share) -> None:

@@ -77,6 +77,9 @@ def test_from_python_none_takes_a_limit_away_and_a_bad_one_changes_nothing(tmp_p
     with pytest.raises(ExecutorError, match="trial_timeout must be a positive number of seconds, got -1"):
         resume("s", database, evaluator=judge, budget=2, max_failures=5, executor_options={"trial_timeout": -1})
     assert open_study("s", database).record.spec == before
+    with pytest.raises(ExecutorError, match="no Ray at"):
+        resume("s", database, evaluator=judge, budget=2, executor="ray", executor_options={"address": "127.0.0.1:9"})
+    assert open_study("s", database).record.spec == before
     study = resume("s", database, evaluator=judge, budget=2, executor_options={"epoch_timeout": None})
     assert study.record.spec["executor_options"] == {"trial_timeout": 200}
     assert study.record.counts["complete"] == 2
