@@ -291,8 +291,9 @@ def test_no_worker_outlives_its_process(
     wait_until(lambda: not any(map(alive, workers)))
     if passes > 100:
         errors = process.communicate(timeout=PATIENCE)[1]
-        assert errors.count("Traceback") == (end == signal.SIGINT)
-        assert errors.strip().endswith("KeyboardInterrupt" if end == signal.SIGINT else "")
+        if end == signal.SIGINT:  # after SIGKILL a worker may say that nobody takes what it gives
+            assert errors.count("Traceback") == 1
+            assert errors.strip().endswith("KeyboardInterrupt")
     assert process.returncode == (0 if passes < 100 else -end)
 
 
