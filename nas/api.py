@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any
 
 from nas import arguments
-from nas.errors import ExecutorError, StudyError, unknown
+from nas.errors import StudyError
 from nas.evaluators import Evaluator
-from nas.executors import EXECUTORS
 from nas.executors import make as make_executor
 from nas.executors.limits import LIMITS
 from nas.plan import Evaluate, Plan, make_plan, plan_of
@@ -74,12 +73,7 @@ def resume(
     plan = plan_of(_executed(spec, executor, executor_options or {}), space=space, evaluator=evaluator, budget=budget)
     if executor is not None or executor_options:  # a bad option must show before it is stored
         make_executor(plan.spec.executor, plan.evaluator, **plan.spec.executor_options)
-    with store.claimed(record.id):
-        # What is given is kept once it has proved good: an address where nothing listens is not.
-        again = partial(store.reopen, record.id, plan.spec.to_json())
-        loop = plan.run(store, record, observer, replay=True, ready=again)
-        store.finish_study(record.id)
-    return Study(store, name, loop.ended_because)
+    return continue_plan(plan, name, store, observer)
 
 
 def open_study(name: str, storage: str | os.PathLike[str] | Store) -> Study:
@@ -113,6 +107,17 @@ def run_plan(plan: Plan, name: str | None, store: Store, observer: Observer | No
     return Study(store, record.name, loop.ended_because)
 
 
+def continue_plan(plan: Plan, name: str, store: Store, observer: Observer | None = None) -> Study:
+    """Let the stored study of a plan go on where it stopped, with whatever the plan says anew."""
+    record = store.study(name)
+    with store.claimed(record.id):
+        # What is new is kept once it has proved good: an address where nothing listens is not.
+        again = partial(store.reopen, record.id, plan.spec.to_json())
+        loop = plan.run(store, record, observer, replay=True, ready=again)
+        store.finish_study(record.id)
+    return Study(store, name, loop.ended_because)
+
+
 def free_name(plan: Plan, store: Store, prefix: str | None = None) -> str:
     """`space-dataset-n` with the first n that is free; `prefix` stands in for the space."""
     dataset = data_name(plan.spec.to_json()).rsplit("/", 1)[-1].replace(":", "-")
@@ -127,8 +132,6 @@ def free_name(plan: Plan, store: Store, prefix: str | None = None) -> str:
 def _executed(spec: StudySpec, executor: str | None, options: Mapping[str, Any]) -> StudySpec:
     """The spec with this executor and these options over those that it has."""
     executor = spec.executor if executor is None else executor
-    if executor not in EXECUTORS:
-        raise ExecutorError(unknown("executor", executor, EXECUTORS))
     kept = {name: value for name, value in spec.executor_options.items() if executor == spec.executor or name in LIMITS}
     merged = {name: value for name, value in {**kept, **options}.items() if value is not None}
     return replace(spec, executor=executor, executor_options=merged)

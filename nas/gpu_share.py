@@ -13,7 +13,6 @@ from nas.training.memory import children_that_fit, training_memory
 
 if TYPE_CHECKING:
     from nas.evaluators import Evaluator
-    from searchspaces import Architecture
 
 SAMPLE = 200  # points of the space, drawn to find its dearest child
 STEPS = 10_000  # Ray counts GPUs in steps of 0.0001
@@ -35,12 +34,11 @@ def share_of(terms: Terms, evaluator: Evaluator) -> Callable[[int], float]:
 
 def largest(terms: Terms) -> int:
     """Bytes of the child or baseline with the highest predicted peak; of the children those of a sample."""
-    rng = random.Random(terms.seed)
-    space = terms.problem.space
-    children = (space.sample(rng) for _ in range(SAMPLE))
-    feasible = [space.decode(child) for child in children if terms.problem.allowed(child)]
-    networks = [*feasible, *terms.baselines.values()]
-    return max((_peak(network, terms) for network in networks), default=1)
+    problem, rng = terms.problem, random.Random(terms.seed)
+    points = (problem.space.sample(rng) for _ in range(SAMPLE))
+    children = (problem.drawn(point) for point in points if problem.allowed(point))
+    drawn = (*children, *map(problem.draw, terms.baselines.values()))
+    return max((training_memory(each.trained, terms.recipe).peak for each in drawn if each.trained), default=1)
 
 
 def resident(evaluator: Evaluator, device: int) -> int:
@@ -53,8 +51,3 @@ def resident(evaluator: Evaluator, device: int) -> int:
     splits = evaluator.data.train.images, evaluator.data.validation.images
     held = (images.nbytes for images in splits if not isinstance(images, StreamedImages))
     return sum(size for size in held if size <= DEVICE_SHARE * device)
-
-
-def _peak(network: Architecture, terms: Terms) -> int:
-    graph = terms.problem.draw(network).trained
-    return 0 if graph is None else training_memory(graph, terms.recipe).peak

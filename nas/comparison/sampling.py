@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nas.api import free_name, run_plan
+from nas.api import continue_plan, free_name, run_plan
 from nas.comparison.children import Children, check_alike, read
 from nas.controllers.ledger import DRAWS
 from nas.errors import ComparisonError
@@ -106,7 +106,8 @@ def run(
             if part.state == "new":
                 studies.append(run_plan(plan, part.name, store, observer))
             elif part.state == "continued":
-                studies.append(_continue(part, store, observer))
+                # With the executor of now, which need not be that of then.
+                studies.append(continue_plan(part.plan, part.name, store, observer))
             else:
                 studies.append(Study(store, part.name))
     return studies
@@ -135,16 +136,6 @@ def matched_cost(samples: Sequence[Children], wanted: str) -> str | None:
     kept = {frozenset(map(Constraint.parse, sample.spec.constraints)) for sample in samples}
     (first, *others) = kept
     return None if not others and any(rule.relation == "=" for rule in first) else "flops"
-
-
-def _continue(part: Part, store: Store, observer: Observer | None) -> Study:
-    """Let an interrupted study go on, with the executor of now, which need not be that of then."""
-    record = store.study(part.name)
-    with store.claimed(record.id):
-        store.reopen(record.id, part.plan.spec.to_json())
-        part.plan.run(store, record, observer, replay=True)
-        store.finish_study(record.id)
-    return Study(store, part.name)
 
 
 def _part(plan: Plan, store: Store) -> Part:
